@@ -1,0 +1,47 @@
+"""Settings of every test run: markers by folder, and the list of components that were missing.
+
+Holds no fixtures: those stand in `fix_*.py` beside this file, or in the folder that uses them.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+
+import hypothesis
+import pytest
+
+from tests.components import required_components, skipped_component
+
+_TESTS = Path(__file__).resolve().parent
+_MARKED_FOLDERS = frozenset({"acceptance", "contract", "crash", "integration", "property"})
+
+# A deadline would be an assertion about speed.
+hypothesis.settings.register_profile("steno", deadline=None)
+hypothesis.settings.load_profile("steno")
+
+
+def pytest_configure() -> None:
+    """Refuse a misspelt requirement before any test runs."""
+    required_components()
+
+
+def pytest_collection_modifyitems(items: Sequence[pytest.Item]) -> None:
+    """Give each test the marker of its folder, so that `-m crash` and `tests/crash` agree."""
+    for item in items:
+        folder = item.path.relative_to(_TESTS).parts[0] if item.path.is_relative_to(_TESTS) else ""
+        if folder in _MARKED_FOLDERS:
+            item.add_marker(folder)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Print every component that was missing, why, and how many tests went without it."""
+    missing: Counter[tuple[str, str]] = Counter()
+    for report in terminalreporter.getreports("skipped"):
+        if isinstance(report.longrepr, tuple) and (found := skipped_component(report.longrepr[2])):
+            missing[found] += 1
+    if missing:
+        terminalreporter.section("components that were not tested")
+        for (name, reason), count in sorted(missing.items()):
+            terminalreporter.line(f"{name}: {reason} ({count} skipped)")
