@@ -1,0 +1,134 @@
+"""Wire values as history columns hold them, type by type.
+
+Temporal values stay whole numbers (days, microseconds) as Arrow stores them: Python's own dates end at year 9999.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import cast
+
+from stenograph.errors import ValueOutOfRange
+from stenograph.schemas import AvroType, ColumnType, Kind, column_type, nullable_of
+
+Convert = Callable[[object], object]
+"""From a wire value that is not null to what Arrow takes for the column."""
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_SENTINELS = {2**63 - 1, -(2**63), 9223372036825200000, -9223372036832400000}
+"""Longs that stand for an infinite date or timestamp."""
+_MICROS = range(-(2**63) + 2, 2**63 - 1)
+
+
+def converter(avro: AvroType) -> Convert:
+    """The conversion for a non-null Avro type; raises UnknownAvroType where `column_type` does.
+
+    The conversion raises ValueOutOfRange for a value that the column's type cannot hold.
+    """
+    of = column_type(avro)
+    semantic = avro.get("connect.name") if isinstance(avro, Mapping) else None
+    logical = avro.get("logicalType") if isinstance(avro, Mapping) else None
+    match of.kind:
+        case Kind.DECIMAL:
+            return _decimal(of)
+        case Kind.NUMBER_TEXT:
+            return _number_text
+        case Kind.TIMESTAMP | Kind.TIMESTAMPTZ if semantic == "io.debezium.time.ZonedTimestamp":
+            return _zoned
+        case Kind.TIMESTAMP | Kind.TIMESTAMPTZ:
+            return _instant(1000 if _in_millis(semantic, logical) else 1)
+        case Kind.TIME:
+            return _instant(1000 if _in_millis(semantic, logical) else 1)
+        case Kind.DATE:
+            return _day
+        case Kind.JSON if isinstance(avro, Mapping) and avro.get("type") in ("record", "map"):
+            return _json
+        case Kind.LIST:
+            items = cast(Mapping[str, object], avro)["items"]
+            element, _ = nullable_of(cast(AvroType, items))
+            return _list(converter(element))
+        case _:
+            return _same
+
+
+def _in_millis(semantic: object, logical: object) -> bool:
+    return semantic in {
+        "io.debezium.time.Timestamp",
+        "io.debezium.time.Time",
+        "org.apache.kafka.connect.data.Timestamp",
+        "org.apache.kafka.connect.data.Time",
+    } or (isinstance(logical, str) and logical.endswith("-millis"))
+
+
+def _same(value: object) -> object:
+    return value
+
+
+def _out_of_range(of: str) -> ValueOutOfRange:
+    return ValueOutOfRange(
+        f"A {of} in this record is one that the history column cannot hold.",
+        hint="The record is in quarantine with its exact bytes; change the column's type in the source or the model.",
+        type=of,
+    )
+
+
+def _decimal(of: ColumnType) -> Convert:
+    limit, scale = 10 ** (of.precision or 0), of.scale or 0
+
+    def convert(value: object) -> object:
+        if not isinstance(value, Decimal) or not value.is_finite() or abs(value.scaleb(scale)) >= limit:
+            raise _out_of_range(str(of))
+        return value
+
+    return convert
+
+
+def _number_text(value: object) -> object:
+    if isinstance(value, Mapping):
+        unscaled = int.from_bytes(cast(bytes, value["value"]), "big", signed=True)
+        value = Decimal(unscaled).scaleb(-cast(int, value["scale"]))
+    if isinstance(value, Decimal):
+        return f"{value:f}"
+    return str(value)
+
+
+def _instant(factor: int) -> Convert:
+    def convert(value: object) -> object:
+        if not isinstance(value, int) or value in _SENTINELS or value * factor not in _MICROS:
+            raise _out_of_range("timestamp")
+        return value * factor
+
+    return convert
+
+
+def _zoned(value: object) -> object:
+    try:
+        at = datetime.fromisoformat(cast(str, value))
+    except ValueError:
+        raise _out_of_range("timestamp with time zone") from None
+    span = at - _EPOCH
+    return (span.days * 86400 + span.seconds) * 1_000_000 + span.microseconds
+
+
+def _day(value: object) -> object:
+    if not isinstance(value, int) or not -(2**31) < value < 2**31 - 1:
+        raise _out_of_range("date")
+    return value
+
+
+def _json(value: object) -> object:
+    return json.dumps(value, separators=(",", ":"), ensure_ascii=False, default=_jsonable)
+
+
+def _jsonable(value: object) -> object:
+    return value.hex() if isinstance(value, bytes) else str(value)
+
+
+def _list(convert: Convert) -> Convert:
+    def convert_all(value: object) -> object:
+        return [None if item is None else convert(item) for item in cast(Sequence[object], value)]
+
+    return convert_all
