@@ -1,0 +1,1 @@
+"""The embedded change log: one SQLite file, for a pipeline on one machine."""

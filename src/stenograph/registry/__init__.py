@@ -1,0 +1,1 @@
+"""Schema registries: schemas by number, versioned by subject."""
