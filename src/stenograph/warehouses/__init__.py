@@ -1,0 +1,1 @@
+"""Where history is kept: one folder per warehouse, none of which knows another."""

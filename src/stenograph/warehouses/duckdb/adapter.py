@@ -1,0 +1,30 @@
+"""Opens a DuckDB history for a pipeline."""
+
+from __future__ import annotations
+
+from stenograph.pipeline.site import Site
+from stenograph.warehouses.duckdb.console import DuckDBConsole
+from stenograph.warehouses.duckdb.reader import DuckDBHistoryReader
+from stenograph.warehouses.duckdb.settings import DuckDBSettings
+from stenograph.warehouses.duckdb.warehouse import DuckDBWarehouse
+
+
+class DuckDBAdapter:
+    """The DuckDB history of one pipeline."""
+
+    def __init__(self, settings: DuckDBSettings, site: Site) -> None:
+        self._settings = settings
+        self._path = site.at(settings.path, "history.duckdb")
+
+    def warehouse(self) -> DuckDBWarehouse:
+        """The history as the sink sees it."""
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        return DuckDBWarehouse(self._path, self._settings)
+
+    def history(self) -> DuckDBHistoryReader:
+        """The history as verify and status see it."""
+        return DuckDBHistoryReader(self._path)
+
+    def console(self) -> DuckDBConsole:
+        """The history as an analyst sees it."""
+        return DuckDBConsole(self._path)

@@ -1,0 +1,227 @@
+{# The pieces that the views share: rows in commit order, truncates, and the filling of columns that were not sent. #}
+
+{#- The key with its source, of one alias, as a list. -#}
+{%- macro identity(of) -%}
+{% for name in key %}{{ of }}.{{ name | q }}, {% endfor %}{{ of }}._steno_source
+{%- endmacro -%}
+
+{%- macro same_identity(one, other) -%}
+{% for name in key %}{{ one }}.{{ name | q }} = {{ other }}.{{ name | q }} AND {% endfor %}{{ one }}._steno_source = {{ other }}._steno_source
+{%- endmacro -%}
+
+{#- Equal as a window's partition, and cheaper to sort than the source's name. -#}
+{%- macro partition(of) -%}
+{% for name in key %}{{ of }}.{{ name | q }}, {% endfor %}hash({{ of }}._steno_source)
+{%- endmacro -%}
+
+{#- Names one row of the history table. -#}
+{%- macro row_id(of) -%}
+{% if rowid_is_free -%}
+{{ of }}.rowid
+{%- else -%}
+{'t': {{ of }}._steno_topic, 'g': {{ of }}._steno_log_generation, 'p': {{ of }}._steno_log_partition, 'o': {{ of }}._steno_log_offset}
+{%- endif %}
+{%- endmacro -%}
+
+{#-
+  `_steno__row`: every history row with its name and its place in its key's commit order, which is the rank of the
+  log's generation in the upper bits and the offset (below 2^48) in the lower.
+  `_steno__cut`: the truncates, each at the latest instant that one up to it was said to happen.
+-#}
+{%- macro rows(bound='') -%}
+_steno__later AS MATERIALIZED (
+    SELECT g._steno_source, g._steno_topic, g._steno_log_generation, g._steno__rank
+    FROM (
+        SELECT h._steno_source, h._steno_topic, h._steno_log_generation,
+            row_number() OVER (
+                PARTITION BY h._steno_source
+                ORDER BY min(h._steno_recorded_at), h._steno_topic, h._steno_log_generation
+            ) - 1 AS _steno__rank
+        FROM {{ table | q }} AS h
+        GROUP BY h._steno_source, h._steno_topic, h._steno_log_generation
+    ) AS g
+    WHERE g._steno__rank > 0
+),
+_steno__row AS NOT MATERIALIZED (
+    SELECT {{ row_id('h') }} AS _steno__id, h.*,
+        coalesce(g._steno__rank, 0) * 281474976710656 + h._steno_log_offset AS _steno__place
+    FROM {{ table | q }} AS h
+    LEFT JOIN _steno__later AS g
+        ON g._steno_source = h._steno_source AND g._steno_topic = h._steno_topic
+        AND g._steno_log_generation = h._steno_log_generation
+    {{ bound }}
+),
+_steno__cut AS MATERIALIZED (
+    SELECT r._steno_source, r._steno_topic, r._steno_order,
+        max(r._steno_changed_at) OVER (
+            PARTITION BY r._steno_source, r._steno_topic ORDER BY r._steno_order
+        ) AS _steno__at
+    FROM _steno__row AS r
+    WHERE r._steno_op = 'truncate'
+)
+{%- endmacro -%}
+
+{#-
+  `_steno__fill`: for each row of `wanted` that lacks columns, the values of the newest row before it, in its life,
+  that has them. A life that began with a key change goes on where the old key's life ended.
+-#}
+{%- macro fill(wanted) -%}
+_steno__arrival AS MATERIALIZED (
+    SELECT r._steno__id, {{ identity('r') }}, r._steno_topic, r._steno_order, r._steno_unchanged
+    FROM _steno__row AS r
+    WHERE len(r._steno_unchanged) > 0 AND r._steno_op = 'create' AND r._steno_related_key IS NOT NULL
+),
+_steno__departure AS MATERIALIZED (
+    -- Both halves of a key change have one commit and one change LSN: the first 40 digits of the order.
+    SELECT a._steno__id AS _steno__arrival, arg_max(d._steno__id, d._steno_order) AS _steno__id
+    FROM _steno__arrival AS a
+    JOIN _steno__row AS d
+        ON d._steno_source = a._steno_source AND d._steno_topic = a._steno_topic
+        AND left(d._steno_order, 40) = left(a._steno_order, 40) AND d._steno_order <= a._steno_order
+    WHERE d._steno_op = 'delete' AND d._steno_related_key IS NOT NULL
+    GROUP BY a._steno__id
+),
+_steno__line AS MATERIALIZED (
+    SELECT {{ identity('r') }}, unnest(r._steno_unchanged) AS _steno__column
+    FROM _steno__row AS r
+    WHERE len(r._steno_unchanged) > 0 AND r._steno__id IN (SELECT w._steno__id FROM {{ wanted }} AS w)
+    UNION
+    SELECT {{ identity('a') }}, unnest(a._steno_unchanged) AS _steno__column
+    FROM _steno__arrival AS a
+    UNION
+    SELECT {{ identity('r') }}, unnest(a._steno_unchanged) AS _steno__column
+    FROM _steno__departure AS d
+    JOIN _steno__row AS r ON r._steno__id = d._steno__id
+    JOIN _steno__arrival AS a ON a._steno__id = d._steno__arrival
+),
+_steno__life AS NOT MATERIALIZED (
+    SELECT {{ identity('r') }}, r._steno__id, r._steno__place, l._steno__column, r._steno_topic, r._steno_order,
+        coalesce(list_contains(r._steno_unchanged, l._steno__column), false) AS _steno__missing,
+        r._steno_op <> 'delete' AND (
+            NOT coalesce(list_contains(r._steno_unchanged, l._steno__column), false)
+            OR (r._steno_op = 'create' AND r._steno_related_key IS NOT NULL)
+        ) AS _steno__gives,
+        count(*) FILTER (WHERE r._steno_op = 'delete') OVER (
+            PARTITION BY {{ identity('r') }}, l._steno__column ORDER BY r._steno__place
+            ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING
+        ) AS _steno__deaths
+    FROM _steno__row AS r
+    JOIN _steno__line AS l ON {{ same_identity('r', 'l') }}
+    WHERE r._steno_op <> 'truncate'
+),
+_steno__trail AS MATERIALIZED (
+    SELECT r._steno__id, r._steno__column, r._steno__missing,
+        last_value(CASE WHEN r._steno__gives THEN r._steno__id END IGNORE NULLS) OVER (
+            PARTITION BY {{ identity('r') }}, r._steno__column, r._steno__deaths, c._steno_order
+            ORDER BY r._steno__place ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW
+        ) AS _steno__giver
+    FROM _steno__life AS r
+    ASOF LEFT JOIN _steno__cut AS c
+        ON c._steno_source = r._steno_source AND c._steno_topic = r._steno_topic
+        AND c._steno_order < r._steno_order
+),
+_steno__hop AS (
+    SELECT t._steno__id, t._steno__column, t._steno__giver
+    FROM _steno__trail AS t
+    WHERE t._steno__missing AND t._steno__id IN (SELECT w._steno__id FROM {{ wanted }} AS w)
+    UNION
+    SELECT p._steno__id, p._steno__column, t._steno__giver
+    FROM _steno__hop AS p
+    JOIN _steno__arrival AS a
+        ON a._steno__id = p._steno__giver AND list_contains(a._steno_unchanged, p._steno__column)
+    JOIN _steno__departure AS d ON d._steno__arrival = a._steno__id
+    JOIN _steno__trail AS t ON t._steno__id = d._steno__id AND t._steno__column = p._steno__column
+),
+_steno__fill AS MATERIALIZED (
+    SELECT p._steno__id
+        {%- for name in others %},
+        first(g.{{ name | q }}) FILTER (WHERE p._steno__column = {{ name | text }}) AS {{ name | q }}
+        {%- endfor %}
+    FROM _steno__hop AS p
+    JOIN _steno__row AS g ON g._steno__id = p._steno__giver
+    WHERE NOT coalesce(list_contains(g._steno_unchanged, p._steno__column), false)
+    GROUP BY p._steno__id
+)
+{%- endmacro -%}
+
+{#- A column's value in row `of`, taken from the fill `from` where it was not sent. -#}
+{%- macro value(name, of, from) -%}
+{%- if name in key -%}
+{{ of }}.{{ name | q }}
+{%- else -%}
+CASE WHEN list_contains({{ of }}._steno_unchanged, {{ name | text }}) THEN {{ from }}.{{ name | q }} ELSE {{ of }}.{{ name | q }} END
+{%- endif -%}
+{%- endmacro -%}
+
+{%- macro filled_columns(of, from) -%}
+{%- for name in columns %}
+    {{ value(name, of, from) }} AS {{ name | q }}
+    {%- if not loop.last %},{% endif %}
+{%- endfor -%}
+{%- endmacro -%}
+
+{#- `_steno__last_cut`: the last truncate of each source's table; the rows below it are gone. -#}
+{%- macro last_cut() -%}
+_steno__last_cut AS MATERIALIZED (
+    SELECT t._steno_source, t._steno_topic, max(t._steno_order) AS _steno_order
+    FROM _steno__cut AS t
+    GROUP BY t._steno_source, t._steno_topic
+)
+{%- endmacro -%}
+
+{#- The rows that exist after everything below the bound. -#}
+{%- macro existing(bound='') -%}
+{%- if key -%}
+WITH RECURSIVE {{ rows(bound) }},
+_steno__last AS MATERIALIZED (
+    SELECT arg_max(r._steno__id, r._steno__place) AS _steno__id
+    FROM _steno__row AS r
+    WHERE r._steno_op <> 'truncate'
+    GROUP BY {{ identity('r') }}
+),
+{{ last_cut() }},
+{{ fill('_steno__last') }}
+SELECT
+    {{- filled_columns('r', 'f') }},
+    r._steno_source
+FROM _steno__row AS r
+LEFT JOIN _steno__fill AS f ON f._steno__id = r._steno__id
+LEFT JOIN _steno__last_cut AS c ON c._steno_source = r._steno_source AND c._steno_topic = r._steno_topic
+WHERE r._steno__id IN (SELECT l._steno__id FROM _steno__last AS l)
+    AND r._steno_op <> 'delete'
+    AND (c._steno_order IS NULL OR c._steno_order < r._steno_order)
+{%- else -%}
+WITH {{ rows(bound) }},
+{{ last_cut() }},
+_steno__standing AS NOT MATERIALIZED (
+    SELECT
+        {%- for name in columns %}
+        r.{{ name | q }},
+        {%- endfor %}
+        r._steno_source, r._steno_op
+    FROM _steno__row AS r
+    LEFT JOIN _steno__last_cut AS c ON c._steno_source = r._steno_source AND c._steno_topic = r._steno_topic
+    WHERE r._steno_op IN ('create', 'snapshot', 'delete')
+        AND (c._steno_order IS NULL OR c._steno_order < r._steno_order)
+),
+_steno__arrived AS NOT MATERIALIZED (
+    SELECT s.* EXCLUDE (_steno_op) FROM _steno__standing AS s WHERE s._steno_op <> 'delete'
+),
+_steno__gone AS MATERIALIZED (
+    SELECT s.* EXCLUDE (_steno_op) FROM _steno__standing AS s WHERE s._steno_op = 'delete'
+)
+SELECT a.* FROM _steno__arrived AS a
+WHERE NOT EXISTS (SELECT 1 FROM _steno__gone AS g WHERE {{ same_row('a', 'g') }})
+UNION ALL
+(
+    SELECT a.* FROM _steno__arrived AS a
+    WHERE EXISTS (SELECT 1 FROM _steno__gone AS g WHERE {{ same_row('a', 'g') }})
+    EXCEPT ALL
+    SELECT g.* FROM _steno__gone AS g
+)
+{%- endif -%}
+{%- endmacro -%}
+
+{%- macro same_row(one, other) -%}
+{% for name in columns %}{{ one }}.{{ name | q }} IS NOT DISTINCT FROM {{ other }}.{{ name | q }} AND {% endfor %}{{ one }}._steno_source = {{ other }}._steno_source
+{%- endmacro -%}
