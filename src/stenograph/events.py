@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum, StrEnum
 
 
@@ -106,7 +106,8 @@ class ChangeEvent:
     `key` is None only for a truncate and for a table without a primary key. `before` is None where the
     source sent none. `after` is None only for a delete and a truncate. `before_is_full` says that every
     column of `before` is real; otherwise only the key's columns are, whatever the others hold.
-    `observed_at` is the capturer's clock in nanoseconds since 1970 UTC.
+    `observed_at` is the capturer's clock in nanoseconds since 1970 UTC. `texts` holds the exact text of columns whose
+    value the wire's type cannot hold; they are null in the row.
     """
 
     op: Op
@@ -119,3 +120,4 @@ class ChangeEvent:
     transaction: Transaction | None = None
     key_change: KeyChange | None = None
     related_key: Row | None = None
+    texts: Mapping[str, str] = field(default_factory=dict)

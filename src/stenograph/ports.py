@@ -1,11 +1,13 @@
 """The protocols between the engine and the outside world: sources, logs, registries, warehouses.
 
 Each says what is promised, then what to be careful of. A contract suite of the same name in tests/contract runs
-against every adapter. Nothing here imports a driver.
+against every adapter. Nothing here imports a driver. The file is long and still one thing: what crosses a border
+is read in one place.
 """
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -67,6 +69,23 @@ class LoggedBatch:
 
     def __len__(self) -> int:
         return len(self.offsets)
+
+    def between(self, start: int, stop: int) -> LoggedBatch:
+        """The records at offsets from `start` up to but not including `stop`, as a batch of that stretch."""
+        first, last = bisect_left(self.offsets, start), bisect_left(self.offsets, stop)
+        return LoggedBatch(
+            self.partition,
+            self.generation,
+            start,
+            stop,
+            self.offsets[first:last],
+            self.timestamps[first:last],
+            self.keys[first:last],
+            self.values[first:last],
+            self.lanes[first:last],
+            self.orders[first:last],
+            self.headers[first:last],
+        )
 
 
 class Source(Protocol):
@@ -229,8 +248,8 @@ class Warehouse(Protocol):
     def append(self, batch: HistoryBatch) -> None:
         """Store rows, spans, lanes, quarantine and gaps and move the ledger over the spans: all or nothing.
 
-        Raise LedgerMoved if any span's partition no longer stands at (start, fence) (Invariant 6); then nothing
-        was stored. Trap: after WarehouseUnavailable it is unknown whether the batch was stored; claim again.
+        Raise LedgerMoved if any span's partition no longer stands at (start, fence) (Invariant 6), ValueOutOfRange if
+        some row's value cannot be stored; then nothing was stored. Trap: after WarehouseUnavailable it is unknown whether the batch was stored; claim again.
         """
         ...
 

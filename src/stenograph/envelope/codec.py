@@ -13,7 +13,16 @@ from typing import Any, cast
 import fastavro
 
 from stenograph.envelope.framing import PREFIX_BYTES, framed
-from stenograph.envelope.headers import BEFORE, UNAVAILABLE, UNCHANGED, key_json, names_json
+from stenograph.envelope.headers import (
+    BEFORE,
+    TEXT,
+    UNAVAILABLE,
+    UNCHANGED,
+    Unheld,
+    key_json,
+    names_json,
+    texts_json,
+)
 from stenograph.envelope.table import POSTGRES_SOURCE, WireColumn, WireTable
 from stenograph.errors import RecordUnreadable
 from stenograph.events import ChangeEvent, Missing, Origin, Row
@@ -41,6 +50,7 @@ class EventEncoder:
         key_schema = table.key_schema()
         self._key = None if key_schema is None else _parsed(key_schema)
         self._value = _parsed(table.value_schema(POSTGRES_SOURCE))
+        self._column = {column.name: column for column in table.columns}
         self._absent = {column.name: _zero(column) for column in table.columns}
 
     def key(self, event: ChangeEvent) -> bytes | None:
@@ -80,6 +90,10 @@ class EventEncoder:
         unchanged = [n for n, v in (event.after or {}).items() if v is Missing.UNCHANGED]
         if unchanged:
             headers.append((UNCHANGED, names_json(unchanged)))
+        rows = (event.before if event.before_is_full and event.after is None else None, event.after)
+        unheld = {n: v.text for row in rows if row for n, v in row.items() if isinstance(v, Unheld)}
+        if unheld:
+            headers.append((TEXT, texts_json(unheld)))
         return tuple(headers)
 
     def _row(self, row: Row | None) -> dict[str, object] | None:
@@ -87,16 +101,15 @@ class EventEncoder:
             return None
         written = {}
         for name, spelled in self._spelling.items():
-            value = row.get(name, None)
+            column = self._column[name]
+            # A column left out was not sent; a null is one, whatever the column's default.
+            value = row.get(name, self._absent[name])
             if value is Missing.UNCHANGED:
-                value = _placeholder(self._absent[name], self._column(name))
-            elif value is None:
-                value = self._absent[name]
+                value = _placeholder(self._absent[name], column)
+            elif value is None or isinstance(value, Unheld):
+                value = None if column.nullable else self._absent[name]
             written[spelled] = value
         return written
-
-    def _column(self, name: str) -> WireColumn:
-        return next(column for column in self._table.columns if column.name == name)
 
     def _source(self, origin: Origin) -> dict[str, object]:
         return {
@@ -108,7 +121,8 @@ class EventEncoder:
             "db": origin.database,
             "sequence": origin.sequence,
             "ts_us": origin.committed_at,
-            "ts_ns": origin.committed_at * 1000,
+            # After 2262 an Avro long cannot count nanoseconds; ts_us still says when.
+            "ts_ns": nanos if (nanos := origin.committed_at * 1000) < 2**63 else None,
             "schema": origin.table.schema,
             "table": origin.table.name,
             "txId": origin.transaction_id,
@@ -138,7 +152,7 @@ class EnvelopeDecoder:
         datum.seek(PREFIX_BYTES)
         try:
             value = fastavro.schemaless_reader(datum, self._schema, None)
-        except Exception as cause:  # fastavro raises whatever its innards raise on damaged bytes.
+        except Exception as cause:  # noqa: BLE001 - fastavro raises whatever its innards raise on damage.
             raise RecordUnreadable(
                 "The record's bytes are not a datum of the schema that it names.",
                 hint="The record is in quarantine with its exact bytes; look at what wrote it.",

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 LANE = "steno.lane"
 ORDER = "steno.order"
@@ -14,11 +15,23 @@ BEFORE = "steno.before"
 """`key`: only the key's columns of `before` are real; `full`: all of them."""
 UNCHANGED = "steno.unchanged"
 """JSON list of the columns that the source did not send in this change."""
+TEXT = "steno.text"
+"""JSON object: column to the source's exact text, where the wire's type cannot hold the value (NaN in a decimal)."""
 NEW_KEY = "__debezium.newkey"
 OLD_KEY = "__debezium.oldkey"
 
 UNAVAILABLE = "__debezium_unavailable_value"
 """What Debezium writes where a column was not sent."""
+
+
+@dataclass(frozen=True, slots=True)
+class Unheld:
+    """A value that the wire's type cannot hold: written as null, or as made up where null is not allowed.
+
+    Its exact text goes into the header `steno.text`, so that nothing is lost.
+    """
+
+    text: str
 
 
 def key_json(key: Mapping[str, object]) -> bytes:
@@ -29,6 +42,11 @@ def key_json(key: Mapping[str, object]) -> bytes:
 def names_json(names: Sequence[str]) -> bytes:
     """A list of column names as a header holds it."""
     return json.dumps(list(names), separators=(",", ":"), ensure_ascii=False).encode()
+
+
+def texts_json(texts: Mapping[str, str]) -> bytes:
+    """Column to exact text, as a header holds it."""
+    return json.dumps(dict(texts), separators=(",", ":"), ensure_ascii=False).encode()
 
 
 def _text(value: object) -> str:

@@ -38,11 +38,12 @@ class _Target:
 class RowMapping:
     """One writer schema's columns mapped onto the plan's history table.
 
-    `shape` is what this schema needs of the history table. Raise SchemaConflict if the columns cannot be mapped
+    `shape` is what this schema needs of the history table; `key` is None where the record does not say, as a truncate
+    cannot. Raise SchemaConflict if the columns cannot be mapped
     onto the model without loss, if a required field or the key is missing, or if a name is one of our own.
     """
 
-    def __init__(self, plan: TablePlan, columns: Sequence[WireColumn], key: Sequence[str]) -> None:
+    def __init__(self, plan: TablePlan, columns: Sequence[WireColumn], key: Sequence[str] | None) -> None:
         self._plan = plan
         self._targets: list[_Target] = []
         self._extra: list[tuple[str, Convert, ColumnType]] = []
@@ -85,6 +86,13 @@ class RowMapping:
             ensure_ascii=False,
         )
 
+    def notes(self, texts: Mapping[str, str]) -> str | None:
+        """Exact texts of values that their columns cannot hold, by history column, as JSON text; None if none."""
+        if not texts:
+            return None
+        names = {target.source: target.column.name for target in self._targets}
+        return json.dumps({names.get(name, name): text for name, text in texts.items()}, ensure_ascii=False)
+
     def before_json(self, wire: Row) -> str:
         """A before image as JSON text, columns outside the model included."""
         sent = (
@@ -111,7 +119,7 @@ class RowMapping:
                 sent[name] = _text(value, convert, of)
         return json_object(sent)
 
-    def _own_shape(self, columns: Sequence[WireColumn], key: Sequence[str]) -> None:
+    def _own_shape(self, columns: Sequence[WireColumn], key: Sequence[str] | None) -> None:
         for wire in columns:
             if wire.name.lower().startswith("_steno_"):
                 raise SchemaConflict(
@@ -123,9 +131,9 @@ class RowMapping:
                 )
             of, convert = self._typed(wire)
             self._targets.append(_Target(wire.name, Column(wire.name, of), convert))
-        self.shape = TableShape(tuple(target.column for target in self._targets), tuple(key))
+        self.shape = TableShape(tuple(target.column for target in self._targets), tuple(key or ()))
 
-    def _model_shape(self, columns: Sequence[WireColumn], key: Sequence[str]) -> None:
+    def _model_shape(self, columns: Sequence[WireColumn], key: Sequence[str] | None) -> None:
         model = self._plan.model
         assert model is not None
         renames = self._plan.renames
@@ -144,7 +152,7 @@ class RowMapping:
                     field.name,
                 )
             self._targets.append(_Target(wire.name, field, _chained(convert, cast_)))
-        mapped_key = tuple(renames.get(name, name) for name in key)
+        mapped_key = model.shape.key if key is None else tuple(renames.get(name, name) for name in key)
         if set(mapped_key) != set(model.shape.key):
             raise self._conflict(f"has the key {mapped_key} where its model has", ", ".join(model.shape.key))
         for wire in by_field.values():

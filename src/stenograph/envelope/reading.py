@@ -7,17 +7,22 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
 from enum import Enum
 from typing import Any, assert_never, cast
 
 from stenograph.envelope.codec import EnvelopeDecoder
-from stenograph.envelope.headers import BEFORE, NEW_KEY, OLD_KEY, UNAVAILABLE, UNCHANGED
+from stenograph.envelope.headers import BEFORE, NEW_KEY, OLD_KEY, TEXT, UNAVAILABLE, UNCHANGED
 from stenograph.envelope.table import COLUMN_NAME, WireColumn
 from stenograph.errors import RecordUnreadable
 from stenograph.events import ChangeEvent, KeyChange, Missing, Op, Origin, Row, TableId, Transaction
-from stenograph.schemas import UnknownAvroType, fields_of, fingerprint, nullable_of
+from stenograph.schemas import UnknownAvroType, fields_of, fingerprint, nullable_of, resolved
 
 Headers = Sequence[tuple[str, bytes]]
+
+
+def _micros(at: datetime) -> int:
+    return (at - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1)
 
 
 class Writer(Enum):
@@ -62,13 +67,13 @@ class EventReader:
         self.is_message = str(record.get("name")).endswith("MessageValue")
         self.columns: tuple[WireColumn, ...] = ()
         if not self.is_message:
-            self._value = _value_record(record)
+            self._value = resolved(_value_record(record))
             self._names = _names(self._value)
             self.columns = tuple(
                 WireColumn(self._names[field.name], field.type, field.nullable)
                 for field in fields_of(self._value)
             )
-            self._texts = frozenset(c.name for c in self.columns if _is_text(c))
+            self._textual = frozenset(c.name for c in self.columns if _is_text(c))
 
     def decode(self, message: bytes) -> dict[str, Any]:
         """The plain datum, for messages that are not changes."""
@@ -77,24 +82,43 @@ class EventReader:
     def read(self, message: bytes, key: Row | None, headers: Headers, writer: Writer) -> ChangeEvent:
         """The event. Without our own header, only the key's columns of a `before` are trusted."""
         datum = self._decoder.decode(message)
-        known = dict(headers)
+        try:
+            return self._event(datum, key, dict(headers), writer)
+        except _DAMAGE as cause:
+            raise RecordUnreadable(
+                "The record's envelope or headers do not say what a change event must say.",
+                hint="The record is in quarantine with its exact bytes; look at what wrote it.",
+                failure=type(cause).__name__,
+            ) from None
+
+    def _event(
+        self, datum: Mapping[str, Any], key: Row | None, known: Mapping[str, bytes], writer: Writer
+    ) -> ChangeEvent:
         try:
             op = Op.of_code(datum["op"])
         except KeyError:
             raise _not_an_event("has an operation that is none of c, u, d, r and t") from None
-        after = self._row(datum["after"])
+        before, after = self._row(datum["before"]), self._row(datum["after"])
         if after is not None:
             self._mark_unchanged(after, known.get(UNCHANGED), writer)
+        texts = self._texts_of(known.get(TEXT))
+        for row in (before, after):
+            if row is not None:
+                # Where null is not allowed on the wire, a made-up value stands in for what it cannot hold.
+                row.update(dict.fromkeys(texts))
         if after is None and op in (Op.CREATE, Op.UPDATE, Op.SNAPSHOT):
             raise _not_an_event("is a create, update or read without the row after it")
         key_change, related = _key_change(known)
         block = datum.get("transaction")
         observed = datum.get("ts_ns") or (datum.get("ts_ms") or 0) * 1_000_000
+        origin = _origin(datum["source"])
+        if origin.committed_at not in _INSTANTS or observed // 1000 not in _INSTANTS:
+            raise _not_an_event("says that it was committed at no time of any calendar")
         return ChangeEvent(
             op=op,
-            origin=_origin(datum["source"]),
+            origin=origin,
             key=key,
-            before=self._row(datum["before"]),
+            before=before,
             after=after,
             observed_at=observed,
             before_is_full=known.get(BEFORE) == b"full",
@@ -103,6 +127,7 @@ class EventReader:
             else Transaction(block["id"], block["total_order"], block["data_collection_order"]),
             key_change=key_change,
             related_key=related,
+            texts=texts,
         )
 
     def _row(self, value: Mapping[str, object] | None) -> dict[str, object] | None:
@@ -110,13 +135,21 @@ class EventReader:
             return None
         return {self._names[field]: item for field, item in value.items()}
 
+    def _texts_of(self, header: bytes | None) -> dict[str, str]:
+        texts = {} if header is None else json.loads(header)
+        if not isinstance(texts, dict) or not texts.keys() <= set(self._names.values()):
+            raise _not_an_event("names a column in its headers that its schema does not have")
+        return texts
+
     def _mark_unchanged(self, row: dict[str, object], names: bytes | None, writer: Writer) -> None:
         match writer:
             case Writer.OURS:
                 for name in json.loads(names or b"[]"):
+                    if name not in row:
+                        raise _not_an_event("names a column in its headers that its schema does not have")
                     row[name] = Missing.UNCHANGED
             case Writer.DEBEZIUM:
-                for name in self._texts:
+                for name in self._textual:
                     if row[name] in (UNAVAILABLE, _UNAVAILABLE_BYTES):
                         row[name] = Missing.UNCHANGED
             case _:
@@ -124,6 +157,10 @@ class EventReader:
 
 
 _UNAVAILABLE_BYTES = UNAVAILABLE.encode()
+_DAMAGE = (LookupError, TypeError, ValueError, AttributeError, RecursionError)
+"""What a datum or header raises that Avro lets pass and that is no change event all the same."""
+_INSTANTS = range(_micros(datetime(1, 1, 1, tzinfo=UTC)), _micros(datetime(9999, 12, 31, tzinfo=UTC)))
+"""Microseconds since 1970 that a commit or a clock can have: a year from 1 to 9999."""
 
 
 def _record(schema: str) -> Mapping[str, object]:
@@ -161,7 +198,10 @@ def _is_text(column: WireColumn) -> bool:
 def _key_change(headers: Mapping[str, bytes]) -> tuple[KeyChange | None, Row | None]:
     for name, half in ((NEW_KEY, KeyChange.LEFT), (OLD_KEY, KeyChange.ARRIVED)):
         if name in headers:
-            return half, json.loads(headers[name])
+            key = json.loads(headers[name])
+            if not isinstance(key, dict):
+                raise _not_an_event("names another key in its headers that is none")
+            return half, key
     return None, None
 
 

@@ -9,9 +9,10 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from stenograph.events import TableId
-from stenograph.schemas import AvroType
+from stenograph.schemas import AvroType, full_name
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 COLUMN_NAME = "steno.name"
@@ -133,8 +134,28 @@ def _field(column: WireColumn, spelled: str) -> dict[str, object]:
     return {"name": spelled, "type": column.avro, **own_name}
 
 
-def _text(schema: object) -> str:
-    return json.dumps(schema, separators=(",", ":"), ensure_ascii=False)
+def _text(schema: Mapping[str, object]) -> str:
+    once = _named_once(schema, "", set())
+    return json.dumps(once, separators=(",", ":"), ensure_ascii=False)
+
+
+def _named_once(schema: Any, namespace: str, seen: set[str]) -> object:
+    """The schema with a named type defined where it comes first and only named after: Avro allows no more."""
+    match schema:
+        case {"type": "record", "name": str(), "fields": list(fields)}:
+            full, inner = full_name(schema, namespace)
+            if full in seen:
+                return full
+            seen.add(full)
+            return {**schema, "fields": [_named_once(field, inner, seen) for field in fields]}
+        case {"type": "array", "items": items}:
+            return {**schema, "items": _named_once(items, namespace, seen)}
+        case {"type": list() | dict() as of}:
+            return {**schema, "type": _named_once(of, namespace, seen)}
+        case list():
+            return [_named_once(branch, namespace, seen) for branch in schema]
+        case _:
+            return schema
 
 
 _TRANSACTION = {

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import cast
+from uuid import UUID
 
 from stenograph.errors import ValueOutOfRange
 from stenograph.schemas import AvroType, ColumnType, Kind, column_type, nullable_of
@@ -21,6 +22,15 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _SENTINELS = {2**63 - 1, -(2**63), 9223372036825200000, -9223372036832400000}
 """Longs that stand for an infinite date or timestamp."""
 _MICROS = range(-(2**63) + 2, 2**63 - 1)
+_DAY_MICROS = range(86_400_000_000 + 1)
+"""24:00:00 is a time of day in SQL."""
+_WHOLE = {
+    Kind.INT16: range(-(2**15), 2**15),
+    Kind.INT32: range(-(2**31), 2**31),
+    Kind.INT64: range(-(2**63), 2**63),
+}
+_LONGEST_SCALE = 200_000
+"""More digits than any database's exact number has; a larger scale is damage, and would fill the memory."""
 
 
 def converter(avro: AvroType) -> Convert:
@@ -39,13 +49,19 @@ def converter(avro: AvroType) -> Convert:
         case Kind.TIMESTAMP | Kind.TIMESTAMPTZ if semantic == "io.debezium.time.ZonedTimestamp":
             return _zoned
         case Kind.TIMESTAMP | Kind.TIMESTAMPTZ:
-            return _instant(1000 if _in_millis(semantic, logical) else 1)
+            return _micros("timestamp", 1000 if _in_millis(semantic, logical) else 1, _MICROS)
         case Kind.TIME:
-            return _instant(1000 if _in_millis(semantic, logical) else 1)
+            return _micros("time", 1000 if _in_millis(semantic, logical) else 1, _DAY_MICROS)
         case Kind.DATE:
             return _day
         case Kind.JSON if isinstance(avro, Mapping) and avro.get("type") in ("record", "map"):
             return _json
+        case Kind.JSON:
+            return _json_text
+        case Kind.UUID:
+            return _uuid
+        case Kind.INT16 | Kind.INT32 | Kind.INT64:
+            return _whole(of)
         case Kind.LIST:
             items = cast(Mapping[str, object], avro)["items"]
             element, _ = nullable_of(cast(AvroType, items))
@@ -76,10 +92,11 @@ def _out_of_range(of: str) -> ValueOutOfRange:
 
 
 def _decimal(of: ColumnType) -> Convert:
-    limit, scale = 10 ** (of.precision or 0), of.scale or 0
+    whole = (of.precision or 0) - (of.scale or 0)
 
     def convert(value: object) -> object:
-        if not isinstance(value, Decimal) or not value.is_finite() or abs(value.scaleb(scale)) >= limit:
+        # Compared by digits: Decimal's own arithmetic rounds to 28 of them.
+        if not isinstance(value, Decimal) or not value.is_finite() or (value and value.adjusted() >= whole):
             raise _out_of_range(str(of))
         return value
 
@@ -88,17 +105,32 @@ def _decimal(of: ColumnType) -> Convert:
 
 def _number_text(value: object) -> object:
     if isinstance(value, Mapping):
-        unscaled = int.from_bytes(cast(bytes, value["value"]), "big", signed=True)
-        value = Decimal(unscaled).scaleb(-cast(int, value["scale"]))
+        scale = cast(int, value["scale"])
+        if abs(scale) > _LONGEST_SCALE:
+            raise _out_of_range("number")
+        unscaled = Decimal(int.from_bytes(cast(bytes, value["value"]), "big", signed=True)).as_tuple()
+        # Made from its digits: `scaleb` would round to 28 of them.
+        value = Decimal((unscaled.sign, unscaled.digits, -scale))
     if isinstance(value, Decimal):
         return f"{value:f}"
     return str(value)
 
 
-def _instant(factor: int) -> Convert:
+def _whole(of: ColumnType) -> Convert:
+    allowed = _WHOLE[of.kind]
+
     def convert(value: object) -> object:
-        if not isinstance(value, int) or value in _SENTINELS or value * factor not in _MICROS:
-            raise _out_of_range("timestamp")
+        if value not in allowed:
+            raise _out_of_range(str(of))
+        return value
+
+    return convert
+
+
+def _micros(of: str, factor: int, allowed: range) -> Convert:
+    def convert(value: object) -> object:
+        if not isinstance(value, int) or value in _SENTINELS or value * factor not in allowed:
+            raise _out_of_range(of)
         return value * factor
 
     return convert
@@ -106,21 +138,46 @@ def _instant(factor: int) -> Convert:
 
 def _zoned(value: object) -> object:
     try:
-        at = datetime.fromisoformat(cast(str, value))
-    except ValueError:
+        span = datetime.fromisoformat(cast(str, value)) - _EPOCH
+    except (ValueError, TypeError, OverflowError):
+        # TypeError: an instant without its zone is none.
         raise _out_of_range("timestamp with time zone") from None
-    span = at - _EPOCH
     return (span.days * 86400 + span.seconds) * 1_000_000 + span.microseconds
 
 
 def _day(value: object) -> object:
-    if not isinstance(value, int) or not -(2**31) < value < 2**31 - 1:
+    if not isinstance(value, int) or not -(2**31) + 1 < value < 2**31 - 1:
         raise _out_of_range("date")
     return value
 
 
 def _json(value: object) -> object:
     return json.dumps(value, separators=(",", ":"), ensure_ascii=False, default=_jsonable)
+
+
+def _json_text(value: object) -> object:
+    try:
+        parsed = json.loads(cast(str, value), parse_constant=_refused)
+        if "\\u" in cast(str, value):
+            # Half a surrogate pair is JSON to Postgres and no text to anybody else.
+            json.dumps(parsed, ensure_ascii=False).encode()
+    except (ValueError, RecursionError):
+        raise _out_of_range("JSON text") from None
+    return value
+
+
+def _refused(constant: str) -> object:
+    raise ValueError(constant)
+
+
+def _uuid(value: object) -> object:
+    try:
+        canonical = str(UUID(cast(str, value)))
+    except ValueError:
+        canonical = ""
+    if canonical != cast(str, value).lower():
+        raise _out_of_range("UUID")
+    return value
 
 
 def _jsonable(value: object) -> object:

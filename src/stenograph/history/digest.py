@@ -22,7 +22,7 @@ def _canonical(value: object) -> str:
         case float():
             return value.hex()
         case Decimal():
-            return f"d{value.normalize():f}"
+            return f"d{_without_trailing_zeros(value)}"
         case datetime() | date() | time():
             return value.isoformat()
         case timedelta():
@@ -30,9 +30,20 @@ def _canonical(value: object) -> str:
         case bytes():
             return f"b{value.hex()}"
         case list() | tuple():
-            return "[" + ",".join(_canonical(item) for item in value) + "]"
+            return "[" + _joined(value) + "]"
         case _:
             return f"s{value!s}"
+
+
+def _joined(values: Iterable[object]) -> str:
+    """Every value after its own length, so that no text can look like two."""
+    return "".join(f"{len(text)}:{text}" for text in map(_canonical, values))
+
+
+def _without_trailing_zeros(value: Decimal) -> str:
+    # Decimal's own `normalize` rounds to 28 digits.
+    text = f"{value:f}"
+    return text.rstrip("0").rstrip(".") if "." in text else text
 
 
 def row_digest(values: Sequence[object]) -> bytes:
@@ -40,8 +51,7 @@ def row_digest(values: Sequence[object]) -> bytes:
 
     Two readings must give the same Python types: a UUID as text on both sides, a decimal of one scale.
     """
-    text = "\x1f".join(_canonical(value) for value in values)
-    return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).digest()
+    return hashlib.blake2b(_joined(values).encode("utf-8", "surrogatepass"), digest_size=16).digest()
 
 
 def span_digest(rows: Iterable[tuple[int, str | None, bytes]]) -> str:
@@ -57,7 +67,7 @@ def plain_rows(table: pa.Table) -> Iterator[tuple[object, ...]]:
     """The rows as Python values; temporal columns as whole numbers, which have no calendar to end."""
     columns = []
     for column in table.columns:
-        if pa.types.is_temporal(column.type):
-            column = column.cast(pa.int32() if pa.types.is_date32(column.type) else pa.int64())
-        columns.append(column.to_pylist())
+        whole = pa.int32() if pa.types.is_date32(column.type) else pa.int64()
+        plain = column.cast(whole) if pa.types.is_temporal(column.type) else column
+        columns.append(plain.to_pylist())
     return zip(*columns, strict=True)

@@ -1,6 +1,15 @@
 """Types, shapes, models and plans, and how an Avro type is read as one of them."""
 
-from stenograph.schemas.avro import AvroField, AvroType, UnknownAvroType, column_type, fields_of, nullable_of
+from stenograph.schemas.avro import (
+    AvroField,
+    AvroType,
+    UnknownAvroType,
+    column_type,
+    fields_of,
+    full_name,
+    nullable_of,
+    resolved,
+)
 from stenograph.schemas.shapes import (
     Column,
     ColumnType,
@@ -28,5 +37,7 @@ __all__ = [
     "column_type",
     "fields_of",
     "fingerprint",
+    "full_name",
     "nullable_of",
+    "resolved",
 ]

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from stenograph.schemas.shapes import ColumnType, Kind
 
@@ -96,6 +97,45 @@ def fields_of(record: Mapping[str, object]) -> tuple[AvroField, ...]:
         avro, nullable = nullable_of(field["type"])
         fields.append(AvroField(str(field["name"]), avro, nullable, "default" in field))
     return tuple(fields)
+
+
+def resolved(record: Mapping[str, object]) -> dict[str, object]:
+    """The record with every later mention of a named type replaced by its definition.
+
+    Avro defines a name once: the second column of a record type is only that name. A type inside itself stays a name.
+    """
+    known: dict[str, Mapping[str, object]] = {}
+    return {**record, "fields": _resolved(record.get("fields"), str(record.get("namespace", "")), known)}
+
+
+def _resolved(avro: Any, namespace: str, known: dict[str, Mapping[str, object]]) -> object:
+    match avro:
+        case str():
+            return known.get(avro) or known.get(f"{namespace}.{avro}") or avro
+        case list():
+            return [_resolved(branch, namespace, known) for branch in avro]
+        case {"type": "record"}:
+            full, inner = full_name(avro, namespace)
+            whole = {**avro, "fields": _resolved(avro.get("fields"), inner, known)}
+            known[full] = whole
+            return whole
+        case {"type": "enum" | "fixed"}:
+            known[full_name(avro, namespace)[0]] = avro
+            return avro
+        case {"type": "array", "items": items}:
+            return {**avro, "items": _resolved(items, namespace, known)}
+        case {"type": of, "name": _}:
+            return {**avro, "type": _resolved(of, namespace, known)}
+        case _:
+            return avro
+
+
+def full_name(named: Mapping[str, object], namespace: str) -> tuple[str, str]:
+    """A named type's full name, and the namespace that names inside it are looked up in."""
+    name, own = str(named["name"]), str(named.get("namespace", namespace))
+    if "." in name:
+        return name, name.rpartition(".")[0]
+    return (f"{own}.{name}" if own else name), own
 
 
 def column_type(avro: AvroType) -> ColumnType:

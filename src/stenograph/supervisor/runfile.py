@@ -79,6 +79,11 @@ class RunFile:
         self.state.error = f"{error} {error.hint}"
         self._write()
 
+    def failed(self, error: StenographError) -> None:
+        """Note the error that ends the loop."""
+        self.state.error = f"{error} {error.hint}"
+        self._write()
+
     def paused(self, error: StenographError) -> None:
         """Note a table left out."""
         self.state.paused[str(error.facts.get("topic", "?"))] = f"{error} {error.hint}"

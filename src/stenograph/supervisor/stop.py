@@ -5,6 +5,7 @@ Ends nothing by itself: the loop finishes its step first.
 
 from __future__ import annotations
 
+import os
 import signal
 import threading
 from datetime import timedelta
@@ -32,6 +33,15 @@ class Stop:
         """Let SIGTERM and SIGINT ask; a second one kills, as it would without us."""
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._asked)
+
+    def when_stdin_closes(self) -> None:
+        """Ask when the other end of standard input goes away: a parent that is killed leaves no child behind."""
+        threading.Thread(target=self._read_stdin, name="parent-watch", daemon=True).start()
+
+    def _read_stdin(self) -> None:
+        while os.read(0, 1):
+            pass
+        self.request()
 
     def _asked(self, number: int, frame: FrameType | None) -> None:
         signal.signal(number, signal.SIG_DFL)

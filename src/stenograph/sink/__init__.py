@@ -1,0 +1,7 @@
+"""The loop from the change log into the warehouse."""
+
+from stenograph.sink.flush import Flush
+from stenograph.sink.loop import Sink
+from stenograph.sink.readers import Readers
+
+__all__ = ["Flush", "Readers", "Sink"]

@@ -1,0 +1,56 @@
+"""Readers of writer schemas, by the id in a record's first bytes; each schema is fetched once.
+
+Invariant 12: a record is read with the schema that it was written with, whatever has been registered since.
+"""
+
+from __future__ import annotations
+
+from stenograph.envelope.framing import schema_id_of
+from stenograph.envelope.mapping import RowMapping
+from stenograph.envelope.reading import EventReader, KeyReader
+from stenograph.errors import RecordUnreadable
+from stenograph.ports import SchemaRegistry
+from stenograph.schemas import SchemaId, TablePlan
+
+
+class Readers:
+    """All readers of one process. Raises RegistryUnavailable as the registry does."""
+
+    def __init__(self, registry: SchemaRegistry) -> None:
+        self._registry = registry
+        self._keys: dict[SchemaId, KeyReader] = {}
+        self._events: dict[SchemaId, EventReader] = {}
+        self._mappings: dict[tuple[str, SchemaId, tuple[str, ...] | None], RowMapping] = {}
+
+    def key(self, message: bytes) -> KeyReader:
+        """The reader for this key; raise RecordUnreadable if there is none."""
+        schema_id = schema_id_of(message)
+        if schema_id not in self._keys:
+            self._keys[schema_id] = KeyReader(self._schema(schema_id))
+        return self._keys[schema_id]
+
+    def event(self, message: bytes) -> EventReader:
+        """The reader for this value; raise RecordUnreadable if there is none."""
+        schema_id = schema_id_of(message)
+        if schema_id not in self._events:
+            self._events[schema_id] = EventReader(self._schema(schema_id))
+        return self._events[schema_id]
+
+    def mapping(self, plan: TablePlan, message: bytes, key: tuple[str, ...] | None) -> RowMapping:
+        """How rows of this writer schema become the plan's history rows; raise SchemaConflict."""
+        schema_id = schema_id_of(message)
+        known = self._mappings.get((plan.topic, schema_id, key))
+        if known is None:
+            known = RowMapping(plan, self.event(message).columns, key)
+            self._mappings[plan.topic, schema_id, key] = known
+        return known
+
+    def _schema(self, schema_id: SchemaId) -> str:
+        schema = self._registry.fetch(schema_id)
+        if schema is None:
+            raise RecordUnreadable(
+                "The registry has no schema of the id that the record names.",
+                hint="Find out who writes to this topic, or restore the registry; the record is in quarantine with its exact bytes.",
+                schema_id=schema_id,
+            )
+        return schema

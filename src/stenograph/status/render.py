@@ -1,0 +1,46 @@
+"""A status for people: a table of tables, a line a loop, and what needs attention."""
+
+from __future__ import annotations
+
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from stenograph.status.look import LoopStatus, Status
+
+
+def render(status: Status) -> RenderableType:
+    """The status as a rich renderable."""
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    table.add_column("table", no_wrap=True)
+    table.add_column("history", no_wrap=True)
+    for name in ("in log", "stored", "waiting", "for", "set aside"):
+        table.add_column(name, justify="right", no_wrap=True)
+    for row in status.tables:
+        table.add_row(
+            row.table,
+            row.history,
+            f"{row.in_log:,}",
+            f"{row.stored_up_to:,}",
+            Text(f"{row.waiting:,}", style="yellow" if row.waiting else "green"),
+            f"{row.waiting_seconds:.0f} s" if row.waiting else "",
+            Text(str(row.quarantined), style="red" if row.quarantined else ""),
+        )
+    lines: list[RenderableType] = [Text(f"Pipeline {status.pipeline}", style="bold"), table]
+    lines += [_loop(loop) for loop in status.loops]
+    for loop in status.loops:
+        lines += [Text(f"{loop.loop}: {loop.error}", style="red")] if loop.error else []
+        lines += [Text(f"paused {topic}: {why}", style="red") for topic, why in loop.paused.items()]
+    lines += [Text(f"gap: {gap}", style="red") for gap in status.gaps]
+    return Group(*lines)
+
+
+def _loop(loop: LoopStatus) -> Text:
+    if loop.pid is None:
+        return Text.assemble((f"{loop.loop:8}", "bold"), ("not running", "yellow"))
+    retries = f", {loop.retries} retries" if loop.retries else ""
+    return Text.assemble(
+        (f"{loop.loop:8}", "bold"),
+        ("running", "green"),
+        f" as process {loop.pid}, {loop.records:,} records{retries}",
+    )

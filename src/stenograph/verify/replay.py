@@ -1,0 +1,157 @@
+"""Reads the log again, with the reference codec, and compares each span with the rows that it stored.
+
+Where the log no longer holds a span, its rows are counted and held against the span's digest.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from itertools import groupby
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from stenograph.errors import LaneRegressed, SchemaConflict
+from stenograph.history import plain_rows, row_digest, span_digest
+from stenograph.offsets import LaneMark, Mark, Partition
+from stenograph.ports import ChangeLogAudit, Extent, HistoryReader, LoggedBatch, StoredSpan
+from stenograph.schemas import TablePlan, TableShape
+from stenograph.sink import Flush, Readers
+from stenograph.verify.compare import OFFSET, compare_by_offset
+from stenograph.verify.report import Report
+
+CHECK = "log"
+_CHUNK = 20_000
+Lanes = dict[Partition, dict[str, LaneMark]]
+
+
+class Replay:
+    """One pass over all spans. `shapes` are the history tables' shapes as the warehouse has them."""
+
+    def __init__(
+        self,
+        plans: Mapping[str, TablePlan],
+        shapes: Mapping[str, TableShape],
+        log: ChangeLogAudit,
+        history: HistoryReader,
+        readers: Readers,
+        report: Report,
+    ) -> None:
+        self._plans = plans
+        self._shapes = shapes
+        self._log = log
+        self._history = history
+        self._readers = readers
+        self._report = report
+        self._lanes: Lanes = defaultdict(dict)
+
+    def check(self, spans: Sequence[StoredSpan]) -> None:
+        """Check every span of a table of the pipeline; spans of gaps hold no rows."""
+        extents = self._log.extents()
+        for chunk in _chunks(spans):
+            first, last = chunk[0], chunk[-1]
+            plan = self._plans.get(first.span.partition.topic)
+            shape = self._shapes.get(first.table)
+            if plan is None or shape is None:
+                continue
+            partition, generation = first.span.partition, first.span.generation
+            rows = self._history.rows(
+                first.table, partition, generation, first.span.start, last.span.stop
+            ).drop_columns(["_steno_recorded_at"])
+            extent = extents.get(partition)
+            for stored in chunk:
+                mine = _between(rows, stored.span.start, stored.span.stop)
+                self._report.counts["rows"] += mine.num_rows
+                if _held(extent, stored):
+                    self._against_log(plan, shape, stored, mine)
+                else:
+                    self._against_digest(shape, stored, mine)
+
+    def _against_log(self, plan: TablePlan, shape: TableShape, stored: StoredSpan, actual: pa.Table) -> None:
+        span = stored.span
+        batch = self._records(stored)
+        if len(batch) != span.read:
+            self._note(stored, f"read {span.read} records, of which the log holds {len(batch)}")
+            return
+        mark = Mark(span.start, 0, self._lanes[span.partition])
+        flush = Flush(plan, self._readers, {span.partition: mark})
+        try:
+            flush.take(batch)
+        except (LaneRegressed, SchemaConflict) as conflict:
+            self._report.leaves(CHECK, stored.table, _place(stored), str(conflict))
+            return
+        expected = flush.finish(shape)
+        for (partition, lane), at in expected.lanes.items():
+            self._lanes[partition][lane] = at
+        self._report.counts["log_records"] += len(batch)
+        for offset, wrong in compare_by_offset(expected.rows, actual.select(expected.rows.column_names)):
+            self._report.differs(CHECK, stored.table, f"{span.partition}@{offset}", wrong)
+        if expected.spans[0] != span:
+            said, found = _counts(stored), _counts(replace(stored, span=expected.spans[0]))
+            if said != found:
+                self._note(stored, f"the span says {said}, the log gives {found}")
+            elif expected.spans[0].digest != span.digest:
+                self._note(stored, "the span's digest is not the one the log gives")
+
+    def _against_digest(self, shape: TableShape, stored: StoredSpan, actual: pa.Table) -> None:
+        names = actual.column_names
+        key = [names.index(name) for name in shape.key]
+        at, order = names.index(OFFSET), names.index("_steno_order")
+        rows = [
+            (int(str(row[at])), str(row[order]), row_digest([row[index] for index in key]))
+            for row in plain_rows(actual)
+        ]
+        if len(rows) != stored.span.stored:
+            self._note(stored, f"stored {stored.span.stored} rows, of which history holds {len(rows)}")
+        elif span_digest(rows) != stored.span.digest:
+            self._note(stored, "the keys or places of its rows are not those that were stored")
+        self._report.counts["rows_beyond_the_log"] += len(rows)
+
+    def _records(self, stored: StoredSpan) -> LoggedBatch:
+        span = stored.span
+        held = self._log.records(span.partition, span.start, max(span.stop - span.start, 1))
+        return held.between(span.start, span.stop)
+
+    def _note(self, stored: StoredSpan, message: str) -> None:
+        self._report.differs(CHECK, stored.table, _place(stored), message)
+
+
+def _chunks(spans: Sequence[StoredSpan]) -> Iterator[list[StoredSpan]]:
+    """Neighbouring spans of one partition and table, together at most about 20,000 offsets."""
+    for _, group in groupby(spans, key=lambda s: (s.span.partition, s.span.generation, s.table)):
+        chunk: list[StoredSpan] = []
+        for stored in group:
+            if chunk and stored.span.stop - chunk[0].span.start > _CHUNK:
+                yield chunk
+                chunk = []
+            chunk.append(stored)
+        yield chunk
+
+
+def _between(rows: pa.Table, start: int, stop: int) -> pa.Table:
+    offsets = rows.column(OFFSET)
+    first, end = pa.scalar(start, pa.int64()), pa.scalar(stop, pa.int64())
+    return rows.filter(pc.and_(pc.greater_equal(offsets, first), pc.less(offsets, end)))
+
+
+def _held(extent: Extent | None, stored: StoredSpan) -> bool:
+    return (
+        extent is not None
+        and extent.generation == stored.span.generation
+        and extent.first <= stored.span.start
+    )
+
+
+def _place(stored: StoredSpan) -> str:
+    span = stored.span
+    return f"{span.partition} [{span.start}, {span.stop})"
+
+
+def _counts(stored: StoredSpan) -> str:
+    span = stored.span
+    return (
+        f"{span.stored} stored, {span.duplicate} duplicate, {span.filtered} filtered, "
+        f"{span.quarantined} quarantined"
+    )
