@@ -1,0 +1,75 @@
+"""The two loops of a pipeline, wired and locked."""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import assert_never
+
+from stenograph.assembly.adapters import OpenedSource, Start
+from stenograph.assembly.wiring import Wiring
+from stenograph.capture import Capture
+from stenograph.offsets import Position
+from stenograph.ports import Source
+from stenograph.sink import Readers, Sink
+from stenograph.supervisor import RunFile
+
+
+@contextmanager
+def capture_loop(wiring: Wiring, start: Start) -> Iterator[tuple[Capture, RunFile]]:
+    """The capture loop and its run file; raise PipelineBusy if another process runs it."""
+    run = RunFile(wiring.site.run, Capture.name)
+    try:
+        tables = [plan.table for plan in wiring.plans]
+        with wiring.source.opened(tables, wiring.registry()) as source:
+            log = wiring.log.writer()
+            name = wiring.pipeline.source_name
+            capture = Capture(name, _Opening(source, start, log.position(name)), log)
+            try:
+                yield capture, run
+            finally:
+                capture.close()
+    finally:
+        run.close()
+
+
+@contextmanager
+def sink_loop(wiring: Wiring) -> Iterator[tuple[Sink, RunFile]]:
+    """The sink loop and its run file; raise PipelineBusy if another process runs it."""
+    run = RunFile(wiring.site.run, Sink.name)
+    try:
+        topics = [*(plan.topic for plan in wiring.plans), wiring.gap_topic]
+        sink = Sink(
+            owner=f"{socket.gethostname()}/{os.getpid()}",
+            plans=wiring.plans,
+            gap_topic=wiring.gap_topic,
+            open_reader=lambda: wiring.log.reader(f"sink-{wiring.pipeline.name}", topics),
+            warehouse=wiring.warehouse.warehouse(),
+            readers=Readers(wiring.registry()),
+        )
+        try:
+            yield sink, run
+        finally:
+            sink.close()
+    finally:
+        run.close()
+
+
+class _Opening:
+    """Opens the source as asked, the first time; once a new run is in the log, resumes it like any other."""
+
+    def __init__(self, source: OpenedSource, start: Start, before: Position | None) -> None:
+        self._source = source
+        self._start = start
+        self._before = before
+
+    def __call__(self, stored: Position | None) -> Source:
+        match self._start:
+            case Start.ANEW if stored == self._before:
+                return self._source.begin_anew(stored)
+            case Start.ANEW | Start.RESUME:
+                return self._source.resume(stored)
+            case _:
+                assert_never(self._start)
