@@ -73,8 +73,8 @@ class HistoryTable:
     def as_of(self, at: datetime) -> Answered:
         return self.ask("FROM lead_as_of(?)", at)
 
-    def newest(self, below: str) -> Answered:
-        return self.ask(newest_statement(self.name, self.shape), below)
+    def newest(self, source: str, below: str) -> Answered:
+        return self.ask(newest_statement(self.name, self.shape), source, below)
 
 
 def _in_utc(value: object) -> object:

@@ -138,7 +138,7 @@ class SourceAudit(Protocol):
         ...
 
     def rows(self, plan: TablePlan, shape: TableShape) -> Iterator[pa.Table]:
-        """The table's rows at `position`, mapped as the sink maps them: the columns of `shape`, in chunks."""
+        """The table's rows at `position`, mapped as the sink maps them, in chunks: those columns of `shape` it has."""
         ...
 
     def close(self) -> None:
@@ -292,13 +292,14 @@ class SetAside:
 
 @dataclass(frozen=True, slots=True)
 class StoredGap:
-    """A gap as history records it."""
+    """A gap as history records it; `repaired_by` is the run that read the tables anew after it."""
 
     source: str
     table: str | None
     after: str
     before: str
     cause: str
+    repaired_by: int | None
     recorded_at: datetime
 
 
@@ -317,8 +318,8 @@ class HistoryReader(Protocol):
         """History rows of that stretch of the log, by offset: the source's columns, our own, recorded_at last."""
         ...
 
-    def newest(self, table: str, below: bytes) -> pa.Table:
-        """The rows that exist after every change below that order: the source's columns, unchanged ones filled in.
+    def newest(self, table: str, source: str, below: bytes) -> pa.Table:
+        """The source's rows that exist after every change below that order; columns not sent are filled in.
 
         Trap: this is commit order, not valid order; for a keyless table it is what was created and not truncated.
         """

@@ -51,7 +51,7 @@ def test_rows_of_a_table_that_is_not_there_are_refused(adapter: Adapter) -> None
         adapter.reader.rows("nothing_history", partition(), GENERATION, 0, 1)
     adapter.warehouse().evolve(change())
     with pytest.raises(WarehouseRefused, match="no history table"):
-        adapter.reader.newest("nothing_history", order(1))
+        adapter.reader.newest("nothing_history", "crm", order(1))
 
 
 def test_rows_are_those_of_the_stretch_by_offset(adapter: Adapter) -> None:
@@ -91,7 +91,7 @@ def test_the_newest_rows_are_those_below_the_order(adapter: Adapter) -> None:
         {"id": 2, "_steno_op": "delete"},
     ]
     warehouse.append(batch(stretch(mark, 4), rows=history_rows(values, range(4))))
-    below = {stop: adapter.reader.newest(TABLE, order(stop)).to_pylist() for stop in (0, 2, 3, 4)}
+    below = {stop: adapter.reader.newest(TABLE, "crm", order(stop)).to_pylist() for stop in (0, 2, 3, 4)}
     assert {stop: sorted((row["id"], row["status"]) for row in rows) for stop, rows in below.items()} == {
         0: [],
         2: [(1, "new"), (2, "new")],

@@ -117,8 +117,8 @@ def test_a_column_that_was_not_sent_keeps_its_value_across_a_key_change(lead: Hi
         (1, "open", "long", 2, 3, "update", "key change"),
         (2, "open", "long", 3, None, "key change", None),
     ]
-    assert lead.newest(order(3)) == [{"id": 1, "status": "open", "notes": "long"}]
-    assert lead.newest(order(4)) == [{"id": 2, "status": "open", "notes": "long"}]
+    assert lead.newest("crm", order(3)) == [{"id": 1, "status": "open", "notes": "long"}]
+    assert lead.newest("crm", order(4)) == [{"id": 2, "status": "open", "notes": "long"}]
 
 
 def test_a_null_that_was_sent_is_not_filled(lead: HistoryTable) -> None:
@@ -201,6 +201,14 @@ def test_nothing_is_filled_from_the_life_before(lead: HistoryTable, end: Mapping
         ]
     )
     assert lead.current() == [{"id": 1, "status": "open", "notes": None, "_steno_source": "crm"}]
+
+
+def test_an_empty_row_that_is_seen_after_its_delete_is_a_new_life(lead: HistoryTable) -> None:
+    lead.fill([row("create", 1, 0, id=2), row("delete", 2, 1, id=2), row("snapshot", 4, 2, id=2)])
+    assert lives(lead) == [
+        (2, None, None, 1, 2, "create", "delete"),
+        (2, None, None, 4, None, "snapshot", None),
+    ]
 
 
 def test_a_clock_that_steps_back_does_not_reorder_history(lead: HistoryTable) -> None:

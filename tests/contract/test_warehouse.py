@@ -173,7 +173,7 @@ def test_a_partition_out_of_place_stores_nothing_of_the_others(
             batch(
                 stretches[partition(0)],
                 stale,
-                gaps=[Gap("crm", None, "0/1", "0/2", "slot lost", partition(), 0)],
+                gaps=[Gap("crm", None, "0/1", "0/2", "slot lost", None, partition(), 0)],
             )
         )
     assert (ids(adapter), ids(adapter, partition(1)), spans(adapter)) == ([], [], [])
@@ -272,8 +272,8 @@ def test_quarantined_bytes_are_kept_as_they_are(
 def test_gaps_travel_with_the_batch(adapter: Adapter, warehouse: Warehouse) -> None:
     here = ready(warehouse)[partition()]
     gaps = [
-        Gap("crm", None, "0/16B3748", "0/16B3790", "The slot was dropped.", partition(), 0),
-        Gap("crm", "public.lead", "0/1", "0/2", "Rows were rewritten.", partition(), 1),
+        Gap("crm", None, "0/16B3748", "0/16B3790", "The slot was dropped.", None, partition(), 0),
+        Gap("crm", "public.lead", "0/1", "0/2", "Rows were rewritten.", 7, partition(), 1),
     ]
     warehouse.append(batch(here, gaps=gaps))
     _, found = adapter.reader.incidents()

@@ -314,9 +314,12 @@ def test_every_view_answers_as_the_replay_does(keyed: HistoryTable, steps: list[
             (source, *_flat(shape, key, values)) for source, key, values in model.as_of(story.changes, at)
         ), at
     for below in _few(sorted({change.order for change in story.changes}), seed, 3):
-        assert _rows(keyed.newest(below), *columns) == _expected(
-            _flat(shape, key, values) for _, key, values in model.newest(story.changes, below)
-        ), below
+        for source in SOURCES:
+            assert _rows(keyed.newest(source, below), *columns) == _expected(
+                _flat(shape, key, values)
+                for of, key, values in model.newest(story.changes, below)
+                if of == source
+            ), (source, below)
 
 
 @MANY
@@ -340,7 +343,8 @@ def test_a_table_without_a_key_is_what_came_and_was_not_taken_away(
         (source, *values) for source, values in model.keyless(story.changes)
     )
     for below in _few(sorted({change.order for change in story.changes}), seed, 3):
-        assert _rows(unkeyed.newest(below), *columns) == _expected(
-            values
-            for _, values in model.keyless([change for change in story.changes if change.order < below])
-        )
+        before = [change for change in story.changes if change.order < below]
+        for source in SOURCES:
+            assert _rows(unkeyed.newest(source, below), *columns) == _expected(
+                values for of, values in model.keyless(before) if of == source
+            ), (source, below)

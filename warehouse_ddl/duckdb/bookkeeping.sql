@@ -79,7 +79,7 @@ CREATE TABLE _steno_gaps (
     after VARCHAR NOT NULL,
     before VARCHAR NOT NULL,
     cause VARCHAR NOT NULL,
-    repaired_by VARCHAR,
+    repaired_by BIGINT,
     topic VARCHAR NOT NULL,
     log_partition INTEGER NOT NULL,
     log_offset BIGINT NOT NULL,

@@ -22,6 +22,6 @@ FROM _steno_quarantine
 ORDER BY topic, log_partition, log_offset;
 
 -- name: gaps
-SELECT source, table_name, after, before, cause, recorded_at
+SELECT source, table_name, after, before, cause, repaired_by, recorded_at
 FROM _steno_gaps
 ORDER BY recorded_at, source, table_name;

@@ -28,8 +28,8 @@ class ReadGap:
     """What is known of a gap.
 
     `table` is None where every table of the source is concerned. `after` and `before` are places in the source's
-    own words; `before` is empty where nobody knows the gap's end. `committed_at` is the time of the last commit
-    before it, in µs since 1970 UTC.
+    own words; each is empty where nobody knows it. `committed_at` is the time of the last commit before the gap, in
+    µs since 1970 UTC. `repaired_by` is the run that reads the tables anew after it; None if none does yet.
     """
 
     source: str
@@ -38,6 +38,7 @@ class ReadGap:
     before: str
     cause: str
     committed_at: int
+    repaired_by: int | None = None
 
 
 KEY_SCHEMA = json.dumps(
@@ -90,7 +91,13 @@ def encode_gap(
     gap: ReadGap, database: str, key_id: SchemaId, value_id: SchemaId, observed_at: int
 ) -> tuple[bytes, bytes]:
     """The framed key and value; `observed_at` is in nanoseconds since 1970 UTC."""
-    content = {"table": gap.table, "after": gap.after, "before": gap.before, "cause": gap.cause}
+    content = {
+        "table": gap.table,
+        "after": gap.after,
+        "before": gap.before,
+        "cause": gap.cause,
+        "repaired_by": gap.repaired_by,
+    }
     value = {
         "op": "m",
         "ts_ms": observed_at // 1_000_000,
@@ -126,6 +133,7 @@ def read_gap(decoded: Mapping[str, Any]) -> ReadGap | None:
             before=content["before"],
             cause=content["cause"],
             committed_at=source["ts_us"],
+            repaired_by=content["repaired_by"],
         )
     except (KeyError, TypeError, ValueError):
         raise RecordUnreadable(

@@ -54,6 +54,11 @@ class RowMapping:
 
     shape: TableShape
 
+    @property
+    def columns(self) -> frozenset[str]:
+        """The history columns that this writer schema has values for; the others of `shape` are null."""
+        return frozenset(target.column.name for target in self._targets)
+
     def row(self, wire: Row) -> MappedRow:
         """The row's values; raise ValueOutOfRange where a column cannot hold one."""
         values: dict[str, object] = {}

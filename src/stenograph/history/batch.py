@@ -36,7 +36,7 @@ class Gap:
     """A stretch in which history may be incomplete, as the capturer reported it through the log.
 
     `table` is None where every table of the source is concerned. `after` and `before` are places in the
-    source's own words (LSNs).
+    source's own words (LSNs), empty where unknown. `repaired_by` is the run that reads the tables anew after it.
     """
 
     source: str
@@ -44,6 +44,7 @@ class Gap:
     after: str
     before: str
     cause: str
+    repaired_by: int | None
     partition: Partition
     offset: int
 

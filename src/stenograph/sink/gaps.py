@@ -92,6 +92,7 @@ def _kept(batch: LoggedBatch, index: int, gap: ReadGap) -> Gap:
         after=gap.after,
         before=gap.before,
         cause=gap.cause,
+        repaired_by=gap.repaired_by,
         partition=batch.partition,
         offset=batch.offsets[index],
     )

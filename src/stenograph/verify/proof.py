@@ -20,6 +20,7 @@ from stenograph.ports import (
     QueryConsole,
     SetAside,
     SourceAudit,
+    StoredGap,
     StoredSpan,
 )
 from stenograph.schemas import TablePlan, TableShape
@@ -171,7 +172,18 @@ class Proof:
                 place = f"{record.partition}@{record.offset}"
                 self._report.leaves("quarantine", record.table, place, record.reason)
         for gap in gaps:
+            if gap.repaired_by is not None or _is_repaired(gap, gaps):
+                self._report.counts["repaired_gaps"] += 1
+                continue
             self._report.leaves("gap", gap.table or "(all tables)", f"{gap.after} to {gap.before}", gap.cause)
+
+
+def _is_repaired(gap: StoredGap, gaps: Sequence[StoredGap]) -> bool:
+    """Whether a run that began after the gap has read the source's tables anew."""
+    return any(
+        other.repaired_by is not None and other.source == gap.source and other.recorded_at >= gap.recorded_at
+        for other in gaps
+    )
 
 
 def _is_settled(stored: StoredSpan, ledger: Mapping[Partition, LedgerEntry]) -> bool:

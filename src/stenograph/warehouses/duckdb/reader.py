@@ -79,13 +79,13 @@ class DuckDBHistoryReader:
             parameters = [partition.topic, partition.number, generation, start, stop]
             return _fetched(connection, sql, parameters, columns)
 
-    def newest(self, table: str, below: bytes) -> pa.Table:
-        """The rows that exist after every change below that order; see `HistoryReader.newest`."""
+    def newest(self, table: str, source: str, below: bytes) -> pa.Table:
+        """The source's rows that exist after every change below that order; see `HistoryReader.newest`."""
         with failures(self._path), reading(self._path, self._connect) as connection:
             shape = self._shape(connection, table)
             newest = newest_statement(table, shape).strip().removesuffix(";")
             sql = statement("reading", "newest", newest=newest, columns=_items(shape.columns))
-            return _fetched(connection, sql, [below.hex()], shape.columns)
+            return _fetched(connection, sql, [source, below.hex()], shape.columns)
 
     def incidents(self) -> tuple[Sequence[SetAside], Sequence[StoredGap]]:
         """Quarantined records and gaps, of one committed state."""
@@ -113,6 +113,7 @@ class DuckDBHistoryReader:
                     after=row["after"],
                     before=row["before"],
                     cause=row["cause"],
+                    repaired_by=row["repaired_by"],
                     recorded_at=row["recorded_at"],
                 )
                 for row in gaps

@@ -39,8 +39,8 @@ def statements_for(table: str, shape: TableShape, tracked: tuple[str, ...]) -> l
 def newest_statement(table: str, shape: TableShape) -> str:
     """A query for the rows that exist after every change below an order: the source's columns, in `shape`'s order.
 
-    Its one positional parameter is the order as hex text, itself excluded. Trap: the bound is compared with the
-    orders of every `_steno_source` in the table, and orders of two sources say nothing about each other.
+    Its positional parameters are the source, whose orders alone can be compared, and the order as hex text, itself
+    excluded.
     """
     return _render("newest", table, shape)
 

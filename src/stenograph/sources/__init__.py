@@ -1,0 +1,1 @@
+"""Sources: one folder per kind, none of which knows another."""

@@ -1,0 +1,60 @@
+"""Opens a Postgres source for a pipeline: resolves the DSN, and starts the server that `embedded:` means."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+from stenograph.events import TableId
+from stenograph.offsets import Position
+from stenograph.pipeline import SecretOrPlain
+from stenograph.pipeline.site import Site
+from stenograph.ports import SchemaRegistry
+from stenograph.sources.postgres.audit import PostgresAudit, open_audit
+from stenograph.sources.postgres.server import embedded
+from stenograph.sources.postgres.settings import PostgresSettings
+from stenograph.sources.postgres.source import PostgresSource, Start, open_source
+
+_EMBEDDED = "embedded:"
+
+
+class PostgresAdapter:
+    """The Postgres source of one pipeline."""
+
+    def __init__(self, settings: PostgresSettings, site: Site) -> None:
+        self._settings = settings
+        self._site = site
+
+    @contextmanager
+    def opened(self, tables: Sequence[TableId], registry: SchemaRegistry) -> Iterator[OpenedPostgres]:
+        """The source with its DSN resolved; an embedded server runs as long as somebody is in here."""
+        dsn = self._settings.dsn
+        if dsn.startswith(_EMBEDDED):
+            with embedded(self._site.folder / dsn.removeprefix(_EMBEDDED)) as address:
+                yield OpenedPostgres(address, self._settings, tables, registry)
+        else:
+            yield OpenedPostgres(SecretOrPlain(dsn).resolve(), self._settings, tables, registry)
+
+
+class OpenedPostgres:
+    """A Postgres source whose address is known; connects only when asked for a port."""
+
+    def __init__(
+        self, dsn: str, settings: PostgresSettings, tables: Sequence[TableId], registry: SchemaRegistry
+    ) -> None:
+        self._dsn = dsn
+        self._settings = settings
+        self._tables = tables
+        self._registry = registry
+
+    def resume(self, stored: Position | None) -> PostgresSource:
+        """The source at the stored position; the first time, a run from a snapshot on."""
+        return open_source(self._dsn, self._settings, self._tables, self._registry, stored)
+
+    def begin_anew(self, stored: Position | None) -> PostgresSource:
+        """The source in a new run."""
+        return open_source(self._dsn, self._settings, self._tables, self._registry, stored, start=Start.ANEW)
+
+    def audit(self, stored: Position | None) -> PostgresAudit:
+        """The source's tables, read at one position."""
+        return open_audit(self._dsn, self._settings, self._tables, stored)

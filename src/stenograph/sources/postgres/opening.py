@@ -1,0 +1,143 @@
+"""How a run of capture begins: a first run, a run begun anew, or the stored one resumed.
+
+Only looks: what must be made is made by `source`, once the log knows of it.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import Enum
+
+from stenograph.errors import SourceRewound
+from stenograph.events import TableId
+from stenograph.sources.postgres.catalogue import Catalogue, Server, Signature
+from stenograph.sources.postgres.lsn import lsn_text
+from stenograph.sources.postgres.position import Phase, Reading, ResumePoint, TableMark
+from stenograph.sources.postgres.replication import Identity
+from stenograph.sources.postgres.slot import free_slot, lost_since, refuse_unknown
+
+
+class Start(Enum):
+    """How a capture begins."""
+
+    RESUME = "resume"
+    """At the stored position, or with the first run if there is none."""
+    ANEW = "anew"
+    """With a new run: a new slot, and every table read again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Loss:
+    """Changes that the server no longer has, from `after` to `until`; each is 0 where nobody knows.
+
+    `committed_at` is the time of the last commit before them, in µs since 1970 UTC. `repaired_by` is the run that
+    reads the tables anew; None while none does.
+    """
+
+    cause: str
+    after: int
+    until: int
+    committed_at: int
+    repaired_by: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Opening:
+    """Where a run begins. `loss` is what must be recorded in the log: before all else, or as the new run starts."""
+
+    resume: ResumePoint
+    is_stored: bool
+    loss: Loss | None
+
+
+def opening(
+    start: Start,
+    stored: ResumePoint | None,
+    identity: Identity,
+    server: Server,
+    slot: str,
+    tables: Sequence[TableId],
+    catalogue: Catalogue,
+) -> Opening:
+    """How to begin. Raise SourceRefused or SourceRewound where the stored position and the server disagree."""
+    match start:
+        case Start.ANEW:
+            return _anew(stored, identity, slot, tables, catalogue)
+        case Start.RESUME if stored is None:
+            refuse_unknown(catalogue.slot(slot), slot)
+            return Opening(_new_run(identity, slot, int(time.time())), is_stored=False, loss=None)
+        case _:
+            assert stored is not None
+            _check_same_server(stored, identity, server)
+            # A table that is not captured now misses changes: if it comes back, it is read again.
+            stored = stored.unread(stored.tables.keys() - set(tables))
+            if stored.phase is Phase.STARTING:
+                return Opening(stored, is_stored=True, loss=None)
+            lost = lost_since(free_slot(catalogue, stored.slot), server.database, stored)
+            loss = None if lost is None else Loss(lost[0], stored.lsn, lost[1], stored.last_committed_at)
+            return Opening(stored, is_stored=True, loss=loss)
+
+
+def _anew(
+    stored: ResumePoint | None,
+    identity: Identity,
+    slot: str,
+    tables: Sequence[TableId],
+    catalogue: Catalogue,
+) -> Opening:
+    run = int(time.time())
+    loss = None
+    if stored is not None:
+        run = max(run, stored.run + 1)
+        if stored.phase is Phase.STREAMING:
+            loss = Loss("capture was begun anew", stored.lsn, 0, stored.last_committed_at, repaired_by=run)
+    elif catalogue.slot(slot) is not None:
+        # A slot without a position: there was a log once, and nobody knows how far it went.
+        loss = Loss("capture was begun anew without the log's position", 0, 0, 0, repaired_by=run)
+    begun = _new_run(identity, slot, run)
+    known = {*tables, *(stored.tables if stored is not None else ())}
+    for table in known:
+        # History may hold rows of any of them, also where the log's position is gone.
+        begun = begun.with_mark(table, TableMark(Signature(0, ()), Reading.READING, 0, 0, again=True))
+    return Opening(begun, is_stored=False, loss=loss)
+
+
+def _new_run(identity: Identity, slot: str, run: int) -> ResumePoint:
+    return ResumePoint(
+        system=identity.system,
+        timeline=identity.timeline,
+        run=run,
+        slot=slot,
+        phase=Phase.STARTING,
+        lsn=0,
+        last_commit=None,
+        last_committed_at=0,
+        tables={},
+    )
+
+
+def _check_same_server(stored: ResumePoint, identity: Identity, server: Server) -> None:
+    hint = "If history shall go on with this server, read its tables anew: `steno capture --anew`."
+    if stored.system != identity.system:
+        raise SourceRewound(
+            "The server is another one than the log's position speaks of.",
+            hint=hint,
+            stored_system=stored.system,
+            server_system=identity.system,
+        )
+    if stored.timeline != identity.timeline:
+        raise SourceRewound(
+            "The server's history has branched since: it was promoted or restored.",
+            hint=hint,
+            stored_timeline=stored.timeline,
+            server_timeline=identity.timeline,
+        )
+    if stored.lsn > server.wal_end:
+        raise SourceRewound(
+            "The server is in an older state than the log has seen: it was restored.",
+            hint=hint,
+            stored=lsn_text(stored.lsn),
+            server_at=lsn_text(server.wal_end),
+        )
