@@ -16,10 +16,11 @@ from stenograph.envelope.mapping import MappedRow, RowMapping
 from stenograph.envelope.reading import EventReader, Writer
 from stenograph.errors import RecordUnreadable, ValueOutOfRange
 from stenograph.events import ChangeEvent, Op, Row
-from stenograph.history import HistoryBatch, Quarantined, arrow_schema, row_digest, span_digest
-from stenograph.offsets import LaneMark, Mark, Partition, Span
+from stenograph.history import HistoryBatch, Quarantined, arrow_schema, row_digest
+from stenograph.offsets import LaneMark, Mark, Partition
 from stenograph.ports import LoggedBatch
 from stenograph.schemas import TablePlan, TableShape
+from stenograph.sink.account import span_of
 from stenograph.sink.place import Place, derived_place, is_duplicate
 from stenograph.sink.quarantine import set_aside
 from stenograph.sink.readers import Readers
@@ -88,7 +89,7 @@ class Flush:
             table=self._plan.history,
             shape=shape,
             rows=pa.Table.from_arrays(columns, schema=schema),
-            spans=tuple(self._span(stretch) for stretch in self._stretches),
+            spans=tuple(span_of(s.batch, s.counts, s.digest) for s in self._stretches),
             fences={s.batch.partition: self._marks[s.batch.partition].fence for s in self._stretches},
             lanes=self._lanes,
             quarantined=tuple(self._quarantined),
@@ -174,21 +175,6 @@ class Flush:
             "_steno_extra": mapped.extra,
             "_steno_before": None if before is None else mapping.before_json(before),
         }
-
-    def _span(self, stretch: _Stretch) -> Span:
-        batch, counts = stretch.batch, stretch.counts
-        return Span(
-            partition=batch.partition,
-            generation=batch.generation,
-            start=batch.start,
-            stop=batch.stop,
-            read=len(batch),
-            stored=counts["stored"],
-            duplicate=counts["duplicate"],
-            filtered=counts["filtered"],
-            quarantined=counts["quarantined"],
-            digest=span_digest(stretch.digest),
-        )
 
 
 def _mapped(mapping: RowMapping, event: ChangeEvent) -> MappedRow:

@@ -7,10 +7,11 @@ from collections.abc import Mapping, Sequence
 
 from stenograph.envelope.gap import ReadGap, read_gap
 from stenograph.errors import RecordUnreadable
-from stenograph.history import Gap, HistoryBatch, Quarantined, arrow_schema, span_digest
+from stenograph.history import Gap, HistoryBatch, Quarantined, arrow_schema
 from stenograph.offsets import LaneMark, Mark, Partition, Span
 from stenograph.ports import LoggedBatch
 from stenograph.schemas import TableShape
+from stenograph.sink.account import span_of
 from stenograph.sink.quarantine import set_aside
 from stenograph.sink.readers import Readers
 
@@ -60,18 +61,7 @@ class _Taking:
             else:
                 self.gaps.append(_kept(batch, index, gap))
                 counts["stored"] += 1
-        return Span(
-            partition=batch.partition,
-            generation=batch.generation,
-            start=batch.start,
-            stop=batch.stop,
-            read=len(batch),
-            stored=counts["stored"],
-            duplicate=counts["duplicate"],
-            filtered=counts["filtered"],
-            quarantined=counts["quarantined"],
-            digest=span_digest([]),
-        )
+        return span_of(batch, counts, ())
 
     def _is_known(self, batch: LoggedBatch, index: int, gap: ReadGap) -> bool:
         lane, order = batch.lanes[index], batch.orders[index]

@@ -50,7 +50,8 @@ class Readers:
         if schema is None:
             raise RecordUnreadable(
                 "The registry has no schema of the id that the record names.",
-                hint="Find out who writes to this topic, or restore the registry; the record is in quarantine with its exact bytes.",
+                hint="Find out who writes to this topic, or restore the registry; "
+                "the record is in quarantine with its exact bytes.",
                 schema_id=schema_id,
             )
         return schema
