@@ -1,6 +1,7 @@
 """Settings of every test run: markers by folder, and the list of components that were missing.
 
-Holds no fixtures: those stand in `fix_*.py` beside this file, or in the folder that uses them.
+Holds no fixtures: those stand in `fix_*.py` beside this file, or in the folder that uses them. The Postgres servers
+are registered here, so that every folder of a session shares them.
 """
 
 from __future__ import annotations
@@ -13,6 +14,8 @@ import hypothesis
 import pytest
 
 from tests.components import required_components, skipped_component
+
+pytest_plugins = ["tests.fix_postgres"]
 
 _TESTS = Path(__file__).resolve().parent
 _MARKED_FOLDERS = frozenset({"acceptance", "contract", "crash", "integration", "property"})

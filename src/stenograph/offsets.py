@@ -24,6 +24,10 @@ def order_of(run: int, commit: int, change: int, ordinal: int) -> bytes:
     return _ORDER.pack(run, commit, change, ordinal)
 
 
+pack_order = _ORDER.pack
+"""`order_of`, positional only, for loops that cannot afford a call of Python's."""
+
+
 def parts_of(order: bytes) -> tuple[int, int, int, int]:
     """The inverse of `order_of`: (run, commit, change, ordinal)."""
     run, commit, change, ordinal = _ORDER.unpack(order)

@@ -29,7 +29,8 @@ class EncodedBatch:
     """Encoded change events of one lane, as parallel sequences: no object per row.
 
     `timestamps` are milliseconds since 1970 UTC. `upto` is where the source resumes once these records are
-    durable; None while the batch ends inside a source transaction. A batch may hold no record and still move
+    durable: after the last commit in the batch, and what follows that is sent again; None where no commit moves
+    it. A batch may hold no record and still move
     the position. A record without a key has None there; a tombstone has None as its value.
     """
 
@@ -249,7 +250,8 @@ class Warehouse(Protocol):
         """Store rows, spans, lanes, quarantine and gaps and move the ledger over the spans: all or nothing.
 
         Raise LedgerMoved if any span's partition no longer stands at (start, fence) (Invariant 6), ValueOutOfRange if
-        some row's value cannot be stored; then nothing was stored. Trap: after WarehouseUnavailable it is unknown whether the batch was stored; claim again.
+        some row's value cannot be stored; then nothing was stored. Trap: after WarehouseUnavailable it is unknown
+        whether the batch was stored; claim again.
         """
         ...
 
@@ -280,11 +282,13 @@ class LedgerEntry:
 
 @dataclass(frozen=True, slots=True)
 class SetAside:
-    """A quarantined record, without its bytes."""
+    """A quarantined record, without its value. `key` is its key's bytes; None where it has none."""
 
     table: str
     partition: Partition
+    generation: str
     offset: int
+    key: bytes | None
     error: str
     reason: str
     state: str

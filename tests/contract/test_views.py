@@ -170,6 +170,49 @@ def test_a_table_that_is_read_again_shows_only_what_differs(lead: HistoryTable) 
     ]
 
 
+def test_a_table_that_gets_another_primary_key_loses_no_version(lead: HistoryTable) -> None:
+    """The key was `notes` and becomes `id`: a row's partition is another one, where offsets are lower."""
+    unsent = {"_steno_unchanged": ["notes"]}
+    lead.fill(
+        [
+            *(
+                row(
+                    "create",
+                    1,
+                    100 + number,
+                    id=number,
+                    status="new",
+                    notes=f"n{number}",
+                    _steno_log_partition=1,
+                )
+                for number in range(4)
+            ),
+            row("delete", 2, 110, id=3, _steno_log_partition=1),
+            row("truncate", 4, 0, _steno_order=order(4)),
+            row("snapshot", 4, 1, id=0, status="new", notes="n0", _steno_order=order(4, 0, 1)),
+            row("snapshot", 4, 2, id=1, status="won", notes="n1", _steno_order=order(4, 0, 2)),
+            row("update", 5, 3, id=0, status="open", **unsent),
+            row("create", 6, 4, id=3, status="new", notes="n3"),
+            row("update", 7, 5, id=3, status="lost", **unsent),
+        ]
+    )
+    assert lives(lead) == [
+        (3, "new", "n3", 1, 2, "create", "delete"),
+        (1, "new", "n1", 1, 4, "create", "truncate"),
+        (2, "new", "n2", 1, 4, "create", "truncate"),
+        (0, "new", "n0", 1, 5, "create", "update"),
+        (1, "won", "n1", 4, None, "snapshot", None),
+        (0, "open", "n0", 5, None, "update", None),
+        (3, "new", "n3", 6, 7, "create", "update"),
+        (3, "lost", "n3", 7, None, "update", None),
+    ]
+    assert statuses(lead.as_of(day(1))) == {0: "new", 1: "new", 2: "new", 3: "new"}
+    assert statuses(lead.as_of(day(4))) == {0: "new", 1: "won"}
+    assert statuses(lead.as_of(day(6))) == {0: "open", 1: "won", 3: "new"}
+    assert statuses(lead.current()) == {0: "open", 1: "won", 3: "lost"}
+    assert statuses(lead.newest("crm", order(4))) == {0: "new", 1: "new", 2: "new"}
+
+
 def test_a_row_that_was_gone_before_it_was_read_again_has_two_lives(lead: HistoryTable) -> None:
     lead.fill(
         [

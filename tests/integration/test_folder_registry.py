@@ -93,6 +93,15 @@ def test_an_id_is_never_given_to_another_schema(tmp_path: Path) -> None:
     assert FolderRegistry(tmp_path).register("contact-value", _schema("z")) == ids[2] + 1
 
 
+def test_a_folder_emptied_under_a_writer_gives_no_id_to_another_schema(tmp_path: Path) -> None:
+    registry = FolderRegistry(tmp_path)
+    registry.register("lead-value", _schema("id"))
+    (tmp_path / "ids" / "1.avsc").unlink()
+    with pytest.raises(ConfigurationError, match="it was there and is gone"):
+        registry.register("lead-value", _schema("id", "name"))
+    assert list((tmp_path / "ids").iterdir()) == []
+
+
 def test_a_held_lock_is_unavailable(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("stenograph.registry.shelf.LOCK_SECONDS", 0.05)
     registry = FolderRegistry(tmp_path)

@@ -68,16 +68,6 @@ def test_the_rows_are_those_of_the_audits_instant_mapped_as_the_sink_maps_them(d
         ]
 
 
-def test_an_idle_capture_reaches_the_audits_position(database: Database) -> None:
-    database.execute("CREATE TABLE lead (id int PRIMARY KEY)")
-    with capturing(database.dsn, "lead") as capture:
-        read(capture)
-        with auditing(capture) as audit:
-            assert not audit.reached(None)
-            capture.run_until(lambda: audit.reached(capture.stored))
-            assert audit.unchecked(capture.stored) == {}
-
-
 def test_without_a_capture_the_position_is_reached_where_no_change_waits(database: Database) -> None:
     database.execute("CREATE TABLE lead (id int PRIMARY KEY); CREATE TABLE other (id int)")
     with capturing(database.dsn, "lead") as capture:

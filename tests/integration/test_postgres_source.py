@@ -16,7 +16,6 @@ from psycopg.conninfo import conninfo_to_dict
 from stenograph.errors import SourceUnavailable
 from stenograph.events import ChangeEvent, KeyChange, Missing, Op, TableId
 from stenograph.offsets import parts_of
-from stenograph.ports import EncodedBatch
 from stenograph.sources.postgres.lsn import lsn_of
 from stenograph.sources.postgres.position import resume_point
 from tests.capturing import Capturing, Logged, capturing
@@ -199,21 +198,6 @@ def test_ten_thousand_rows_of_one_copy_have_orders_of_their_own(database: Databa
         assert inside == list(range(1, 10_001))
 
 
-def test_a_position_is_given_only_at_a_commit(database: Database) -> None:
-    database.execute("CREATE TABLE lead (id int PRIMARY KEY)")
-    with capturing(database.dsn, "lead") as capture:
-        quiet(capture)
-        capture.limit = 10
-        database.execute("INSERT INTO lead SELECT generate_series(1, 35)")
-        batches: list[EncodedBatch] = []
-        while sum(len(batch) for batch in batches) < 35:
-            batches.append(capture.step())
-        caught_up(capture, database)
-        streamed = [batch for batch in batches if len(batch)]
-        assert [len(batch) for batch in streamed] == [10, 10, 10, 5]
-        assert [batch.upto is None for batch in streamed] == [True, True, True, False]
-
-
 def test_a_key_change_is_a_delete_and_a_create_that_know_each_other(database: Database) -> None:
     database.execute("CREATE TABLE lead (id int PRIMARY KEY, name text)", "INSERT INTO lead VALUES (1, 'a')")
     with capturing(database.dsn, "lead") as capture:
@@ -351,18 +335,6 @@ def test_a_partitioned_table_streams_under_its_own_name(database: Database) -> N
         capture.run_until_records(4)
         assert [e.op for e in capture.events()] == [Op.SNAPSHOT, Op.CREATE, Op.DELETE, Op.CREATE]
         assert {record.topic for record in capture.records} == {"crm.public.event"}
-
-
-def test_a_rolled_back_transaction_leaves_nothing(database: Database) -> None:
-    """Invariant 7."""
-    database.execute("CREATE TABLE lead (id int PRIMARY KEY)")
-    with capturing(database.dsn, "lead") as capture:
-        quiet(capture)
-        with database.connect() as connection, connection.transaction(force_rollback=True):
-            connection.execute("INSERT INTO lead VALUES (1)")
-        database.execute("INSERT INTO lead VALUES (2)")
-        capture.run_until_records(1)
-        assert [e.key for e in capture.events()] == [{"id": 2}]
 
 
 def test_a_table_added_later_is_read_while_the_others_stream(database: Database) -> None:

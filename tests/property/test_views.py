@@ -61,7 +61,11 @@ class Step:
 STEPS = st.builds(
     Step,
     kind=st.sampled_from(
-        [*["create", "update"] * 3, *["delete", "rekey", "truncate", "reread"] * 2, "reread whole", "rotate"]
+        [
+            *["create", "update"] * 3,
+            *["delete", "rekey", "truncate", "reread"] * 2,
+            *["reread whole", "another key", "rotate"],
+        ]
     ),
     source=st.sampled_from([*["crm"] * 4, "hub"]),
     key=st.integers(0, 2),
@@ -89,6 +93,8 @@ class Story:
     generation: dict[str, int] = field(default_factory=lambda: dict.fromkeys(SOURCES, 0))
     offsets: dict[tuple[str, int, int], int] = field(default_factory=lambda: defaultdict(int))
     started: set[tuple[str, int]] = field(default_factory=set)
+    moved: dict[str, int] = field(default_factory=lambda: dict.fromkeys(SOURCES, 0))
+    """How many partitions further on the rows are since the table got other primary keys."""
 
     def play(self, step: Step) -> None:
         self.clock += step.tick
@@ -118,6 +124,9 @@ class Story:
                 for key, values in sorted(here.items()):
                     self._write(step, "snapshot", key, values, frozenset(), place=place)
             case "reread whole":
+                self._read_again(step)
+            case "another key":
+                self.moved[step.source] += 1 + step.other % 2
                 self._read_again(step)
             case "rotate":
                 self.generation[step.source] += 1
@@ -185,7 +194,7 @@ class Story:
         if step.late and log in self.started:
             recorded += timedelta(days=1)
         self.started.add(log)
-        partition = (number or 0) % PARTITIONS
+        partition = ((number or 0) + self.moved[step.source]) % PARTITIONS
         offset = self.offsets[*log, partition]
         self.offsets[*log, partition] += 1 + (number or 0)
         changed_after = EPOCH if op == "snapshot" else None

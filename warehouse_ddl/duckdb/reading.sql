@@ -17,7 +17,7 @@ ORDER BY _steno_log_offset;
 SELECT {columns} FROM ({newest});
 
 -- name: quarantine
-SELECT history_table, topic, log_partition, log_offset, error, reason, state
+SELECT history_table, topic, log_partition, log_generation, log_offset, key, error, reason, state
 FROM _steno_quarantine
 ORDER BY topic, log_partition, log_offset;
 

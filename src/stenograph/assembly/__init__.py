@@ -1,18 +1,27 @@
 """Puts a pipeline together: the kinds there are, and the loops and questions wired to their adapters."""
 
 from stenograph.assembly.adapters import Start
+from stenograph.assembly.checkups import doctor
+from stenograph.assembly.insides import NEWEST, Where, log_records, log_topics, project_of, registry_subjects
 from stenograph.assembly.loops import capture_loop, sink_loop
 from stenograph.assembly.questions import PATIENCE, console, life_of, status, verify
 from stenograph.assembly.wiring import Wiring, load_pipeline
 
 __all__ = [
+    "NEWEST",
     "PATIENCE",
     "Start",
+    "Where",
     "Wiring",
     "capture_loop",
     "console",
+    "doctor",
     "life_of",
     "load_pipeline",
+    "log_records",
+    "log_topics",
+    "project_of",
+    "registry_subjects",
     "sink_loop",
     "status",
     "verify",

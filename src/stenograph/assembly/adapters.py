@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from enum import Enum
 from pathlib import Path
 from typing import Protocol
 
+from stenograph.diagnosis import Examined
 from stenograph.events import TableId
 from stenograph.offsets import Position
 from stenograph.ports import (
@@ -57,6 +58,10 @@ class SourceAdapter(Protocol):
         """Resolve secrets, start what is embedded, and leave it at the end."""
         ...
 
+    def checkup(self, tables: Sequence[TableId], stored: Callable[[], Position | None]) -> Examined:
+        """The system behind it, to be looked at; `stored` asks the log and raises as the log does."""
+        ...
+
 
 class LogAdapter(Protocol):
     """A log of one pipeline."""
@@ -78,6 +83,10 @@ class LogAdapter(Protocol):
         """The log as an operator sees it."""
         ...
 
+    def checkup(self) -> Examined:
+        """The log's files or servers, to be looked at."""
+        ...
+
 
 class WarehouseAdapter(Protocol):
     """A warehouse of one pipeline."""
@@ -92,4 +101,8 @@ class WarehouseAdapter(Protocol):
 
     def console(self) -> QueryConsole:
         """The history as an analyst sees it."""
+        ...
+
+    def checkup(self) -> Examined:
+        """The warehouse, to be looked at."""
         ...

@@ -22,6 +22,7 @@ def capture_loop(wiring: Wiring, start: Start) -> Iterator[tuple[Capture, RunFil
     """The capture loop and its run file; raise PipelineBusy if another process runs it."""
     run = RunFile(wiring.site.run, Capture.name)
     try:
+        wiring.refuse_lost_registry()
         tables = [plan.table for plan in wiring.plans]
         with wiring.source.opened(tables, wiring.registry()) as source:
             log = wiring.log.writer()
@@ -40,6 +41,7 @@ def sink_loop(wiring: Wiring) -> Iterator[tuple[Sink, RunFile]]:
     """The sink loop and its run file; raise PipelineBusy if another process runs it."""
     run = RunFile(wiring.site.run, Sink.name)
     try:
+        wiring.refuse_lost_registry()
         topics = [*(plan.topic for plan in wiring.plans), wiring.gap_topic]
         sink = Sink(
             owner=f"{socket.gethostname()}/{os.getpid()}",

@@ -20,6 +20,7 @@ PATIENCE = timedelta(seconds=30)
 def verify(pipeline: Pipeline, patience: timedelta, progress: Callable[[str], None]) -> Report:
     """Prove that history is what the log and the source say; see `stenograph.verify`."""
     wiring = Wiring.of(pipeline)
+    wiring.refuse_lost_registry()
     registry = wiring.registry()
     tables = [plan.table for plan in wiring.plans]
     log = wiring.log.audit()
@@ -41,13 +42,9 @@ def verify(pipeline: Pipeline, patience: timedelta, progress: Callable[[str], No
 
 
 def status(pipeline: Pipeline) -> Status:
-    """How the pipeline fares now."""
+    """How the pipeline fares now; what cannot be read is named in it."""
     wiring = Wiring.of(pipeline)
-    log = wiring.log.audit()
-    try:
-        return look(pipeline.name, wiring.plans, log, wiring.warehouse.history(), wiring.site.run)
-    finally:
-        log.close()
+    return look(pipeline.name, wiring.plans, wiring.log.audit, wiring.warehouse.history(), wiring.site.run)
 
 
 def console(pipeline: Pipeline) -> QueryConsole:

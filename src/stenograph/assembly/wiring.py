@@ -6,6 +6,7 @@ Caches nothing: every call opens what it returns anew, and the caller closes it.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
@@ -14,6 +15,7 @@ from stenograph.assembly.adapters import LogAdapter, SourceAdapter, WarehouseAda
 from stenograph.assembly.kinds import KINDS, LOGS, SOURCES, WAREHOUSES
 from stenograph.errors import ConfigurationError
 from stenograph.pipeline import Pipeline, find, load, plans
+from stenograph.pipeline.faults import shown, suggestion
 from stenograph.pipeline.site import Site
 from stenograph.ports import SchemaRegistry
 from stenograph.registry.folder import FolderRegistry
@@ -68,6 +70,23 @@ class Wiring:
             )
         return FolderRegistry(folder)
 
+    def refuse_lost_registry(self) -> None:
+        """Raise ConfigurationError if the log holds records and the folder of their schemas is gone.
+
+        Without it a capture would give old records' schema ids to other schemas.
+        """
+        folder = self.log.registry_folder
+        if folder is None or (folder / "ids").exists():
+            return
+        with closing(self.log.audit()) as log:
+            if any(extent.end for extent in log.extents().values()):
+                raise ConfigurationError(
+                    "The schema registry's folder is gone, and the log's records cannot be read without it.",
+                    hint="Restore the folder from a backup; without one, treat the log as lost: remove it, "
+                    "then `steno capture --anew`.",
+                    path=folder,
+                )
+
     def plan_of(self, name: str) -> TablePlan:
         """The plan that a person means by a model, a history table or a source table.
 
@@ -80,9 +99,11 @@ class Wiring:
         by_table = [plan for plan in self.plans if plan.table.name == name]
         if len(by_table) == 1:
             return by_table[0]
+        known = [plan.history.removesuffix("_history") for plan in self.plans]
+        tables = [plan.table.name for plan in self.plans]
         raise ConfigurationError(
-            f"The pipeline has no table called {name}.",
-            hint="Name one of: " + ", ".join(plan.history.removesuffix("_history") for plan in self.plans),
+            f"The pipeline has no table called {shown(name)}{suggestion(name, [*known, *tables])}",
+            hint=f"Name one of: {', '.join(known)}.",
             pipeline=self.pipeline.name,
         )
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Mapping
 from enum import IntEnum
 
 from rich.console import Console
@@ -28,6 +29,8 @@ class Exit(IntEnum):
     """`verify`: nothing differs, but the pipeline is behind or something could not be checked."""
     BUG = 70
     """An error that Stenograph does not know: please report it with the traceback."""
+    INTERRUPTED = 130
+    """Ctrl-C ended a command that asks; a loop drains instead, and ends with 0."""
 
 
 def exit_of(error: StenographError) -> Exit:
@@ -48,12 +51,42 @@ def show(error: StenographError) -> None:
 
 
 def show_json(error: StenographError) -> None:
-    """The error for programs, on standard output."""
-    described = {
+    """The error for programs, on standard output; faults of files stand one by one in `faults`."""
+    described: dict[str, object] = {
         "class": type(error).__name__,
         "summary": error.summary,
         "hint": error.hint,
         "facts": {name: str(value) for name, value in error.facts.items()},
     }
+    if isinstance(error, ConfigurationFaults):
+        described["faults"] = [fault.as_json() for fault in error.faults]
+    _print(described)
+
+
+def show_usage_json(message: str) -> None:
+    """A command line that cannot be meant, for programs."""
+    _print(
+        {
+            "class": ConfigurationError.__name__,
+            "summary": message,
+            "hint": "Look at `steno --help`.",
+            "facts": {},
+        }
+    )
+
+
+def show_bug_json(error: Exception) -> None:
+    """An error that Stenograph does not know, for programs: its text may hold anything, so only its class is told."""
+    _print(
+        {
+            "class": type(error).__name__,
+            "summary": "An error that Stenograph does not know.",
+            "hint": "Report it with the traceback that stands on standard error.",
+            "facts": {},
+        }
+    )
+
+
+def _print(described: Mapping[str, object]) -> None:
     json.dump({"ok": False, "error": described}, sys.stdout)
     sys.stdout.write("\n")

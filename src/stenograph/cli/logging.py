@@ -8,6 +8,7 @@ from datetime import timedelta
 
 import structlog
 
+from stenograph.cli.exits import show
 from stenograph.errors import StenographError
 from stenograph.supervisor import RunFile
 
@@ -50,16 +51,27 @@ class LogLines:
         """A step failed and comes again."""
         self._run.retrying(error, attempt, pause)
         seconds = round(pause.total_seconds(), 2)
+        if sys.stderr.isatty():
+            # The places are the same each time: once is enough for a person.
+            facts = _facts(error) if attempt == 1 else {}
+            self._log.warning(f"retrying in {seconds} s: {error.summary} {error.hint}", **facts)
+            return
         self._log.warning("retrying", attempt=attempt, pause_seconds=seconds, **described(error))
 
     def paused(self, error: StenographError) -> None:
         """One table was left out."""
         self._run.paused(error)
+        if sys.stderr.isatty():
+            self._log.error(f"table paused: {error.summary} {error.hint}", **_facts(error))
+            return
         self._log.error("table paused", **described(error))
 
     def failed(self, error: StenographError) -> None:
-        """An error has ended the loop."""
+        """An error has ended the loop: for people it is told as any command tells its error."""
         self._run.failed(error)
+        if sys.stderr.isatty():
+            show(error)
+            return
         self._log.error("stopped by an error", **described(error))
 
     def stopped(self) -> None:
@@ -69,5 +81,8 @@ class LogLines:
 
 def described(error: StenographError) -> dict[str, object]:
     """An error as the fields of a log line."""
-    facts = {f"fact_{name}": str(value) for name, value in error.facts.items()}
-    return {"error": type(error).__name__, "summary": error.summary, "hint": error.hint, **facts}
+    return {"error": type(error).__name__, "summary": error.summary, "hint": error.hint, **_facts(error)}
+
+
+def _facts(error: StenographError) -> dict[str, str]:
+    return {f"fact_{name}": str(value) for name, value in error.facts.items()}

@@ -36,7 +36,7 @@ def capture(
 
     SIGTERM or Ctrl-C ends it after the current step.
 
-    Examples:
+    For example:
 
       steno capture
 
@@ -55,7 +55,7 @@ def sink(pipeline: PipelineOption = None, with_parent: WithParent = False) -> No
 
     SIGTERM or Ctrl-C ends it after the current step.
 
-    Examples:
+    For example:
 
       steno sink
 
@@ -72,7 +72,7 @@ def run(pipeline: PipelineOption = None) -> None:
 
     One that is killed is started again; one that ends with an error ends both.
 
-    Examples:
+    For example:
 
       steno run
 

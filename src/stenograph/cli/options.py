@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -24,6 +25,7 @@ PipelineOption = Annotated[
         help="The pipeline: a name under pipelines/, or a file. Not needed where there is only one.",
     ),
 ]
+_UNLIMITED = 100_000
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
 
 
@@ -33,8 +35,13 @@ def pipeline_of(argument: str | None) -> Pipeline:
 
 
 def out() -> Console:
-    """Standard output for people; without colours where it is not a terminal."""
-    return Console(highlight=False, soft_wrap=not sys.stdout.isatty())
+    """Standard output for people; where it is not a terminal, without colours and with every row on one line.
+
+    COLUMNS sets a width there too.
+    """
+    if sys.stdout.isatty():
+        return Console(highlight=False)
+    return Console(highlight=False, soft_wrap=True, width=None if "COLUMNS" in os.environ else _UNLIMITED)
 
 
 def print_json(value: object) -> None:

@@ -23,7 +23,7 @@ from stenograph.verify import Report, Verdict
 def check(pipeline: PipelineOption = None, as_json: JsonOption = False) -> None:
     """Check pipeline files and models: every fault at once, with file and line. Touches no network.
 
-    Examples:
+    For example:
 
       steno check
 
@@ -35,10 +35,7 @@ def check(pipeline: PipelineOption = None, as_json: JsonOption = False) -> None:
             {
                 "ok": not faults,
                 "pipelines": [describe(each) for each in checked],
-                "faults": [
-                    {"file": str(f.file), "line": f.line, "path": f.path, "message": f.message}
-                    for f in faults
-                ],
+                "faults": [fault.as_json() for fault in faults],
             }
         )
         raise typer.Exit(Exit.CONFIGURATION if faults else Exit.DONE)
@@ -52,7 +49,7 @@ def check(pipeline: PipelineOption = None, as_json: JsonOption = False) -> None:
 def status(pipeline: PipelineOption = None, as_json: JsonOption = False) -> None:
     """Show what waits per table, who runs the loops, and what needs a person.
 
-    Examples:
+    For example:
 
       steno status
 
@@ -63,6 +60,7 @@ def status(pipeline: PipelineOption = None, as_json: JsonOption = False) -> None
         print_json(seen.as_json())
     else:
         out().print(status_module.render(seen))
+    raise typer.Exit(Exit.STOPPED if seen.unread else Exit.DONE)
 
 
 def history(
@@ -73,7 +71,7 @@ def history(
 ) -> None:
     """Show one record's life: every change, and what it changed.
 
-    Examples:
+    For example:
 
       steno history lead 42
 
@@ -97,7 +95,7 @@ def verify(
 
     Exit codes: 0 proved, 1 differs, 3 behind or partly unchecked.
 
-    Examples:
+    For example:
 
       steno verify
 

@@ -6,6 +6,7 @@ Holds the warehouse only while a statement runs: a prompt left open never stops 
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from typing import Annotated
 
 import typer
@@ -16,7 +17,7 @@ from stenograph import assembly
 from stenograph.cli.exits import show
 from stenograph.cli.options import JsonOption, PipelineOption, out, pipeline_of, print_json
 from stenograph.errors import StenographError
-from stenograph.ports import Answer, QueryConsole
+from stenograph.ports import QueryConsole
 
 _MOST = 1_000
 """Rows shown to a person; programs get them all."""
@@ -31,7 +32,7 @@ def sql(
 ) -> None:
     """Ask the history in SQL. Reads only.
 
-    Examples:
+    For example:
 
       steno sql "SELECT status, count(*) FROM lead_current GROUP BY ALL"
 
@@ -76,16 +77,53 @@ def _answer(console: QueryConsole, statement: str, as_json: bool) -> None:
     if as_json:
         print_json(answer.rows.to_pylist())
         return
-    out().print(_table(answer))
-
-
-def _table(answer: Answer) -> Table:
-    table = Table(box=None, pad_edge=False, header_style="dim")
-    for name in answer.columns:
-        table.add_column(name)
-    rows = answer.rows.slice(0, _MOST)
-    for row in zip(*(column.to_pylist() for column in rows.columns), strict=True):
-        table.add_row(*(Text("∅", style="dim") if value is None else Text(str(value)) for value in row))
+    shown = out()
+    rows = [
+        [_text(value) for value in row]
+        for row in zip(*(column.to_pylist() for column in answer.rows.slice(0, _MOST).columns), strict=True)
+    ]
+    # A row that does not fit would be cut: it is shown as a list of its columns instead.
+    shown.print((_table if _width(answer.columns, rows) <= shown.width else _lists)(answer.columns, rows))
     if answer.rows.num_rows > _MOST:
-        table.caption = f"the first {_MOST:,} of {answer.rows.num_rows:,} rows; --json gives all"
+        said = f"the first {_MOST:,} of {answer.rows.num_rows:,} rows; --json gives all"
+        shown.print(Text(said, style="dim"))
+
+
+def _width(names: Sequence[str], rows: Sequence[Sequence[Text]]) -> int:
+    """What a table of all this takes, two cells between its columns."""
+    columns = zip(*rows, strict=True) if rows else [()] * len(names)
+    widest = [
+        max(len(name), *(cell.cell_len for cell in cells), 0)
+        for name, cells in zip(names, columns, strict=True)
+    ]
+    return int(sum(widest)) + 2 * len(widest)
+
+
+def _table(names: Sequence[str], rows: Sequence[Sequence[Text]]) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    for name in names:
+        table.add_column(name, overflow="fold")
+    for row in rows:
+        table.add_row(*row)
     return table
+
+
+def _lists(names: Sequence[str], rows: Sequence[Sequence[Text]]) -> Table:
+    table = Table(box=None, pad_edge=False, show_header=False)
+    table.add_column(style="dim", overflow="fold")
+    table.add_column(overflow="fold")
+    for number, row in enumerate(rows, start=1):
+        table.add_row(Text(f"row {number}", style="bold"), "")
+        for name, value in zip(names, row, strict=True):
+            table.add_row(name, value)
+    return table
+
+
+def _text(value: object) -> Text:
+    match value:
+        case None:
+            return Text("∅", style="dim")
+        case bytes():
+            return Text(value.hex())
+        case _:
+            return Text(str(value))

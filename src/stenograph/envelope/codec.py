@@ -8,6 +8,7 @@ from __future__ import annotations
 import io
 import json
 from collections.abc import Mapping
+from decimal import Decimal
 from typing import Any, cast
 
 import fastavro
@@ -43,21 +44,22 @@ class EventEncoder:
         self, table: WireTable, key_id: SchemaId | None, value_id: SchemaId, version: str = VERSION
     ) -> None:
         self._table = table
-        self._key_id = key_id
-        self._value_id = value_id
-        self._version = version
+        self.key_id = key_id
+        self.value_id = value_id
+        self.version = version
         self._spelling = table.spelling()
         key_schema = table.key_schema()
         self._key = None if key_schema is None else _parsed(key_schema)
         self._value = _parsed(table.value_schema(POSTGRES_SOURCE))
         self._column = {column.name: column for column in table.columns}
-        self._absent = {column.name: _zero(column) for column in table.columns}
+        self._absent = {column.name: zero(column) for column in table.columns}
 
     def key(self, event: ChangeEvent) -> bytes | None:
         """The framed key; None for a truncate and for a table without a primary key."""
-        if self._key is None or self._key_id is None or event.key is None:
+        if self._key is None or self.key_id is None or event.key is None:
             return None
-        return framed(self._key_id, _written(self._key, {self._spelling[n]: v for n, v in event.key.items()}))
+        key = {self._spelling[n]: written_as(v, self._column[n].avro) for n, v in event.key.items()}
+        return framed(self.key_id, _written(self._key, key))
 
     def value(self, event: ChangeEvent) -> bytes:
         """The framed envelope."""
@@ -78,7 +80,7 @@ class EventEncoder:
                 "total_order": event.transaction.total_order,
                 "data_collection_order": event.transaction.table_order,
             }
-        return framed(self._value_id, _written(self._value, envelope))
+        return framed(self.value_id, _written(self._value, envelope))
 
     def headers(self, event: ChangeEvent) -> tuple[tuple[str, bytes], ...]:
         """The headers beside lane and order: key change, what is known of `before`, what was not sent."""
@@ -105,15 +107,15 @@ class EventEncoder:
             # A column left out was not sent; a null is one, whatever the column's default.
             value = row.get(name, self._absent[name])
             if value is Missing.UNCHANGED:
-                value = _placeholder(self._absent[name], column)
+                value = placeholder(self._absent[name], column)
             elif value is None or isinstance(value, Unheld):
                 value = None if column.nullable else self._absent[name]
-            written[spelled] = value
+            written[spelled] = written_as(value, column.avro)
         return written
 
     def _source(self, origin: Origin) -> dict[str, object]:
         return {
-            "version": self._version,
+            "version": self.version,
             "connector": origin.connector,
             "name": origin.source,
             "ts_ms": origin.committed_at // 1000,
@@ -179,13 +181,33 @@ def _parsed(schema: str) -> Any:
     return fastavro.parse_schema(cast(dict[Any, Any], json.loads(schema)))
 
 
+def written_as(value: object, avro: Any) -> object:
+    """The value with decimals as bytes: as few as hold them, as Java has it (fastavro takes two for -1.28)."""
+    if isinstance(value, Decimal):
+        return decimal_bytes(value, avro["precision"], avro["scale"])
+    if isinstance(value, list):
+        return [written_as(item, avro["items"][1]) for item in value]
+    return value
+
+
+def decimal_bytes(number: Decimal, precision: int, scale: int) -> bytes:
+    """The unscaled number, big endian; ValueError where it has more digits than the schema allows."""
+    sign, digits, exponent = number.as_tuple()
+    if not isinstance(exponent, int) or len(digits) > precision or exponent + scale < 0:
+        raise ValueError("not a decimal of this precision and scale")
+    unscaled = int("".join(map(str, digits)) or "0") * int(10 ** (exponent + scale))
+    signed = -unscaled if sign else unscaled
+    size = ((~signed if signed < 0 else signed).bit_length() >> 3) + 1
+    return signed.to_bytes(size, "big", signed=True)
+
+
 def _written(schema: Any, record: object) -> bytes:
     out = io.BytesIO()
     fastavro.schemaless_writer(out, schema, record)
     return out.getvalue()
 
 
-def _zero(column: WireColumn) -> object:
+def zero(column: WireColumn) -> object:
     """What Debezium writes where a column has no value: null, else its default, else the type's zero."""
     if column.nullable and column.default is None:
         return None
@@ -213,7 +235,8 @@ def zero_of(avro: AvroType) -> object:
             return zero_of(cast(AvroType, base))
 
 
-def _placeholder(absent: object, column: WireColumn) -> object:
+def placeholder(absent: object, column: WireColumn) -> object:
+    """What Debezium writes where a column was not sent: its placeholder, or what is `absent` in other types."""
     match column.avro:
         case "string":
             return UNAVAILABLE

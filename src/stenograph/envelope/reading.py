@@ -35,12 +35,14 @@ class Writer(Enum):
 
 
 class KeyReader:
-    """Reads the keys of one writer schema."""
+    """Reads the keys of one writer schema; `wire` are the key's columns as that schema has them."""
 
     def __init__(self, schema: str) -> None:
         """Raise RecordUnreadable if the schema is not one of a key record."""
         self._decoder = EnvelopeDecoder(schema)
-        self._names = _names(_record(schema))
+        record = resolved(_record(schema))
+        self._names = _names(record)
+        self.wire = tuple(WireColumn(self._names[f.name], f.type, f.nullable) for f in fields_of(record))
 
     @property
     def columns(self) -> tuple[str, ...]:

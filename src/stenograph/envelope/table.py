@@ -134,6 +134,11 @@ def _field(column: WireColumn, spelled: str) -> dict[str, object]:
     return {"name": spelled, "type": column.avro, **own_name}
 
 
+def whole_type(column: WireColumn) -> Any:
+    """The column's type in a row, with null where it takes one, as a schema of its own."""
+    return _named_once(_field(column, "column")["type"], "", set())
+
+
 def _text(schema: Mapping[str, object]) -> str:
     once = _named_once(schema, "", set())
     return json.dumps(once, separators=(",", ":"), ensure_ascii=False)

@@ -29,6 +29,10 @@ class Fault:
     path: str
     message: str
 
+    def as_json(self) -> dict[str, object]:
+        """The fault as JSON takes it."""
+        return {"file": str(self.file), "line": self.line, "path": self.path, "message": self.message}
+
     def __str__(self) -> str:
         place = _short(self.file) if self.line is None else f"{_short(self.file)}:{self.line}"
         return "  ".join(part for part in (place, self.path, self.message) if part)

@@ -75,9 +75,33 @@ def all_models(folder: Path) -> tuple[Model, ...]:
     return tuple(models)
 
 
+@dataclass(frozen=True, slots=True)
+class ModelFile:
+    """One version of a model, and the file that says it."""
+
+    model: Model
+    file: Path
+
+
+def model_files(folder: Path, name: str) -> tuple[tuple[ModelFile, ...], tuple[Fault, ...]]:
+    """Every version of the model that can be read, in order, and all faults of all of them."""
+    faults: list[Fault] = []
+    found: list[ModelFile] = []
+    for version, file in sorted(_versions(folder / name, faults).items()):
+        model = _model(file, name, version, faults)
+        if model is not None:
+            found.append(ModelFile(model, file))
+    return tuple(found), tuple(faults)
+
+
 def _newest(folder: Path, faults: list[Fault]) -> tuple[int, Path] | None:
+    versions = _versions(folder, faults)
+    return max(versions.items()) if versions else None
+
+
+def _versions(folder: Path, faults: list[Fault]) -> dict[int, Path]:
     if not folder.is_dir():
-        return None
+        return {}
     versions: dict[int, Path] = {}
     for file in sorted(folder.glob("*.avsc")):
         if version := _VERSION.fullmatch(file.name):
@@ -86,7 +110,7 @@ def _newest(folder: Path, faults: list[Fault]) -> tuple[int, Path] | None:
             faults.append(Fault(file, None, "", "must be called v<number>.avsc, as in v1.avsc"))
     if not versions:
         faults.append(Fault(folder, None, "", "holds no version of the model; the first is v1.avsc"))
-        return None
+        return {}
     newest = max(versions)
     # Only the first hole is named: v900000000.avsc must not ask for all the others.
     missing = next((number for number in range(1, newest) if number not in versions), None)
@@ -96,7 +120,7 @@ def _newest(folder: Path, faults: list[Fault]) -> tuple[int, Path] | None:
                 folder, None, "", f"v{missing}.avsc is missing; versions are counted from 1 and never removed"
             )
         )
-    return newest, versions[newest]
+    return versions
 
 
 def _model(file: Path, name: str, version: int, faults: list[Fault]) -> Model | None:

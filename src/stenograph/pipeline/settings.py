@@ -34,7 +34,9 @@ class TableSettings(Section):
         None, description="The model in schemas/ that the table feeds; else its own shape."
     )
     map: dict[str, str] = Field({}, description="Source column to model field, where the names differ.")
-    track: tuple[str, ...] = Field((), description="Columns whose movement matters; recorded beside the history.")
+    track: tuple[str, ...] = Field(
+        (), description="Columns whose movement matters; recorded beside the history."
+    )
     keep_before: bool = Field(
         default=False, description="Whether history also keeps each row's state before."
     )

@@ -101,7 +101,12 @@ class FolderRegistry:
         return self._ids.get(text)
 
     def _add(self, text: str) -> SchemaId:
-        schema_id = max(self._shelved(), default=0) + 1
+        shelved = self._shelved()
+        lost = self._texts.keys() - shelved
+        if lost:
+            # Their numbers would be given out again, and old records be read with schemas that are not theirs.
+            raise self._damaged(f"ids/{min(lost)}.avsc", "it was there and is gone")
+        schema_id = max(shelved, default=0) + 1
         self._shelf.write(f"ids/{schema_id}.avsc", text + "\n")
         self._remember(schema_id, text)
         return schema_id

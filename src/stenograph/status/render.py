@@ -20,11 +20,11 @@ def render(status: Status) -> RenderableType:
         table.add_row(
             row.table,
             row.history,
-            f"{row.in_log:,}",
-            f"{row.stored_up_to:,}",
-            Text(f"{row.waiting:,}", style="yellow" if row.waiting else "green"),
+            _number(row.in_log),
+            _number(row.stored_up_to),
+            Text(_number(row.waiting), style="yellow" if row.waiting != 0 else "green"),
             f"{row.waiting_seconds:.0f} s" if row.waiting else "",
-            Text(str(row.quarantined), style="red" if row.quarantined else ""),
+            Text(_number(row.quarantined), style="red" if row.quarantined != 0 else ""),
         )
     lines: list[RenderableType] = [Text(f"Pipeline {status.pipeline}", style="bold"), table]
     lines += [_loop(loop) for loop in status.loops]
@@ -32,7 +32,12 @@ def render(status: Status) -> RenderableType:
         lines += [Text(f"{loop.loop}: {loop.error}", style="red")] if loop.error else []
         lines += [Text(f"paused {topic}: {why}", style="red") for topic, why in loop.paused.items()]
     lines += [Text(f"gap: {gap}", style="red") for gap in status.gaps]
+    lines += [Text(f"cannot be read now: {why}", style="red") for why in status.unread]
     return Group(*lines)
+
+
+def _number(value: int | None) -> str:
+    return "?" if value is None else f"{value:,}"
 
 
 def _loop(loop: LoopStatus) -> Text:

@@ -118,12 +118,12 @@ def _take(handle: int) -> None:
 
 
 def read_state(folder: Path, loop: str) -> RunState | None:
-    """The last state a loop wrote; None if it never ran here."""
+    """The last state a loop wrote; None if it never ran here, or what is there is not such a state."""
     try:
-        raw = json.loads((folder / f"{loop}.json").read_text())
-    except (FileNotFoundError, json.JSONDecodeError):
+        return RunState(**json.loads((folder / f"{loop}.json").read_text()))
+    except (FileNotFoundError, ValueError, TypeError):
+        # The file is for people and of no value to a loop: what another version or a full disk left says nothing.
         return None
-    return RunState(**raw)
 
 
 def held_by(folder: Path, loop: str) -> int | None:

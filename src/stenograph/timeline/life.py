@@ -91,7 +91,8 @@ def timeline(console: QueryConsole, plan: TablePlan, key: Sequence[str]) -> Time
     chosen = ", ".join(_quoted(name) for name in (*names, *_OWN))
     same_key = " AND ".join(f"CAST({_quoted(name)} AS VARCHAR) = ?" for name in shape.key)
     answer = console.query(
-        f"SELECT {chosen} FROM {_quoted(plan.history)} WHERE ({same_key}) OR _steno_op = 'truncate' "
+        f"SELECT {chosen} FROM {_quoted(plan.history)} "  # noqa: S608 - names are quoted, values are bound.
+        f"WHERE ({same_key}) OR _steno_op = 'truncate' "
         "ORDER BY _steno_source, _steno_order, _steno_log_offset",
         list(key),
     )

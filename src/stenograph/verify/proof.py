@@ -5,20 +5,20 @@ Writes nothing; waits only for the pipeline to pass the position that the source
 
 from __future__ import annotations
 
+import json
 import time
+from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
-from stenograph.errors import RecordUnreadable
-from stenograph.history import plain_rows, row_digest
+from stenograph.history import plain_rows
 from stenograph.offsets import Partition
 from stenograph.ports import (
     ChangeLogAudit,
     HistoryReader,
     LedgerEntry,
     QueryConsole,
-    SetAside,
     SourceAudit,
     StoredGap,
     StoredSpan,
@@ -26,6 +26,7 @@ from stenograph.ports import (
 from stenograph.schemas import TablePlan, TableShape
 from stenograph.sink import Readers
 from stenograph.verify.bookkeeping import check_books
+from stenograph.verify.excuses import Excuses
 from stenograph.verify.replay import Replay
 from stenograph.verify.report import Report
 from stenograph.verify.source_state import check_source_state
@@ -110,10 +111,27 @@ class Proof:
         spans = [span for span in sources.history.spans() if _is_settled(span, ledger)]
         check_books(ledger, spans, self._report)
         self._progress("comparing history with the log")
-        replay = Replay(self._plans, shapes, sources.log, sources.history, sources.readers, self._report)
+        aside, _ = sources.history.incidents()
+        replay = Replay(
+            self._plans,
+            shapes,
+            sources.log,
+            sources.history,
+            sources.readers,
+            aside,
+            self._earlier_keys(),
+            self._report,
+        )
         replay.check(spans)
         self._check_strays(spans, shapes)
         self._report.counts["tables"] = len(shapes)
+
+    def _earlier_keys(self) -> dict[str, set[tuple[str, ...]]]:
+        keys: dict[str, set[tuple[str, ...]]] = defaultdict(set)
+        found = self._sources.console.query("SELECT history_table, shape::VARCHAR FROM _steno_schemas")
+        for table, shape in plain_rows(found.rows):
+            keys[str(table)].add(tuple(json.loads(str(shape))["key"]))
+        return keys
 
     def _check_strays(self, spans: Sequence[StoredSpan], shapes: Mapping[str, TableShape]) -> None:
         """Rows at places that no span covers: nobody but the sink may write here."""
@@ -121,7 +139,8 @@ class Proof:
         for table in shapes:
             name = table.replace('"', '""')
             found = self._sources.console.query(
-                "SELECT _steno_topic, _steno_log_partition, _steno_log_generation, max(_steno_log_offset) "
+                "SELECT _steno_topic, _steno_log_partition, _steno_log_generation, "  # noqa: S608 - the name is quoted.
+                "max(_steno_log_offset) "
                 f'FROM "{name}" GROUP BY ALL'
             )
             ledger = self._sources.history.ledger()
@@ -139,31 +158,37 @@ class Proof:
 
     def _check_source(self, audit: SourceAudit, shapes: Mapping[str, TableShape]) -> None:
         unchecked = audit.unchecked(self._sources.log.position(self._sources.source))
-        excused = self._excused()
+        aside = Excuses(self._sources.history.incidents()[0], self._sources.readers)
         for plan in self._sources.plans:
             reason = unchecked.get(plan.table)
             shape = shapes.get(plan.history)
             if reason is not None:
                 self._report.leaves("source", plan.history, str(plan.table), reason)
+            elif plan.topic in aside.keyless:
+                self._report.leaves(
+                    "source",
+                    plan.history,
+                    str(plan.table),
+                    "a record in quarantine does not say which row it changes",
+                )
+            elif shape is None:
+                self._check_missing(plan, audit, is_excused=aside.has(plan))
             else:
                 self._progress(f"comparing {plan.history} with the source")
-                shape = shape or TableShape((), ())
+                excused = aside.of(plan, shape)
                 check_source_state(plan, shape, audit, self._sources.history, excused, self._report)
 
-    def _excused(self) -> set[bytes]:
-        """Digests of the keys whose newest change may lie in quarantine."""
-        aside, _ = self._sources.history.incidents()
-        return {digest for record in aside for digest in self._key_of(record)}
-
-    def _key_of(self, record: SetAside) -> list[bytes]:
-        batch = self._sources.log.records(record.partition, record.offset, 1)
-        if not batch.offsets or batch.offsets[0] != record.offset or batch.keys[0] is None:
-            return []
-        try:
-            key = self._sources.readers.key(batch.keys[0])
-            return [row_digest(list(key.read(batch.keys[0]).values()))]
-        except RecordUnreadable:
-            return []
+    def _check_missing(self, plan: TablePlan, audit: SourceAudit, *, is_excused: bool) -> None:
+        """A table that history has not: it never held a row, or somebody has removed it from history."""
+        spans = [stored.span for stored in self._sources.history.spans() if stored.table == plan.history]
+        rows = sum(span.stored for span in spans)
+        if rows:
+            said = f"history has no such table, and its spans say that {rows} rows were stored"
+            self._report.differs("source", plan.history, str(plan.table), said)
+        elif not is_excused and next(iter(audit.rows(plan, TableShape((), ()))), None) is not None:
+            self._report.differs(
+                "source", plan.history, str(plan.table), "the source has rows, history no such table"
+            )
 
     def _note_incidents(self) -> None:
         aside, gaps = self._sources.history.incidents()

@@ -6,7 +6,7 @@ Where the log no longer holds a span, its rows are counted and held against the 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import groupby
 
@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 from stenograph.errors import LaneRegressed, SchemaConflict
 from stenograph.history import plain_rows, row_digest, span_digest
 from stenograph.offsets import LaneMark, Mark, Partition
-from stenograph.ports import ChangeLogAudit, Extent, HistoryReader, LoggedBatch, StoredSpan
+from stenograph.ports import ChangeLogAudit, Extent, HistoryReader, LoggedBatch, SetAside, StoredSpan
 from stenograph.schemas import TablePlan, TableShape
 from stenograph.sink import Flush, Readers
 from stenograph.verify.compare import OFFSET, compare_by_offset
@@ -24,13 +24,14 @@ from stenograph.verify.report import Report
 
 CHECK = "log"
 _CHUNK = 20_000
-_NO_KEY = row_digest([])
-"""The key's digest in spans that were stored while the table had no primary key."""
 Lanes = dict[Partition, dict[str, LaneMark]]
 
 
 class Replay:
-    """One pass over all spans. `shapes` are the history tables' shapes as the warehouse has them."""
+    """One pass over all spans. `shapes` are the history tables' shapes as the warehouse has them.
+
+    `earlier_keys` are, by history table, the keys that it ever had: a span's digest is of the key of its time.
+    """
 
     def __init__(
         self,
@@ -39,6 +40,8 @@ class Replay:
         log: ChangeLogAudit,
         history: HistoryReader,
         readers: Readers,
+        aside: Sequence[SetAside],
+        earlier_keys: Mapping[str, Collection[tuple[str, ...]]],
         report: Report,
     ) -> None:
         self._plans = plans
@@ -47,6 +50,9 @@ class Replay:
         self._history = history
         self._readers = readers
         self._report = report
+        self._earlier_keys = earlier_keys
+        # What the warehouse has refused is nothing that the record's bytes could tell.
+        self._aside = {(record.partition, record.generation, record.offset) for record in aside}
         self._lanes: Lanes = defaultdict(dict)
 
     def check(self, spans: Sequence[StoredSpan]) -> None:
@@ -66,14 +72,21 @@ class Replay:
             for stored in chunk:
                 mine = _between(rows, stored.span.start, stored.span.stop)
                 self._report.counts["rows"] += mine.num_rows
-                if _held(extent, stored):
-                    self._against_log(plan, shape, stored, mine)
-                else:
+                if not _held(extent, stored) or not self._against_log(plan, shape, stored, mine):
                     self._against_digest(shape, stored, mine)
 
-    def _against_log(self, plan: TablePlan, shape: TableShape, stored: StoredSpan, actual: pa.Table) -> None:
-        span = stored.span
+    def _against_log(self, plan: TablePlan, shape: TableShape, stored: StoredSpan, actual: pa.Table) -> bool:
+        """Compare the span with its records; false if retention has removed them meanwhile."""
         batch = self._records(stored)
+        if batch is None:
+            return False
+        self._compare(plan, shape, stored, batch, actual)
+        return True
+
+    def _compare(
+        self, plan: TablePlan, shape: TableShape, stored: StoredSpan, batch: LoggedBatch, actual: pa.Table
+    ) -> None:
+        span = stored.span
         if len(batch) != span.read:
             self._note(stored, f"read {span.read} records, of which the log holds {len(batch)}")
             return
@@ -85,6 +98,14 @@ class Replay:
             self._report.leaves(CHECK, stored.table, _place(stored), str(conflict))
             return
         expected = flush.finish(shape)
+        if self._was_refused(stored) and not expected.quarantined:
+            # The sink has forgotten what it had taken before, its lanes too.
+            self._report.counts["log_records"] += len(batch)
+            for offset, wrong in compare_by_offset(
+                expected.rows.slice(0, 0), actual.select(expected.rows.column_names)
+            ):
+                self._report.differs(CHECK, stored.table, f"{span.partition}@{offset}", wrong)
+            return
         for (partition, lane), at in expected.lanes.items():
             self._lanes[partition][lane] = at
         self._report.counts["log_records"] += len(batch)
@@ -99,25 +120,36 @@ class Replay:
 
     def _against_digest(self, shape: TableShape, stored: StoredSpan, actual: pa.Table) -> None:
         names = actual.column_names
-        key = [names.index(name) for name in shape.key]
-        at, order = names.index(OFFSET), names.index("_steno_order")
-        rows = [
-            (int(str(row[at])), str(row[order]), row_digest([row[index] for index in key]))
-            for row in plain_rows(actual)
-        ]
+        rows = list(plain_rows(actual))
+        keys = {shape.key, (), *self._earlier_keys.get(stored.table, ())}
         if len(rows) != stored.span.stored:
             self._note(stored, f"stored {stored.span.stored} rows, of which history holds {len(rows)}")
-        elif stored.span.digest not in (
-            span_digest(rows),
-            span_digest([(*row[:2], _NO_KEY) for row in rows]),
-        ):
+        elif all(stored.span.digest != _digest(rows, names, key) for key in keys if set(key) <= set(names)):
             self._note(stored, "the keys or places of its rows are not those that were stored")
         self._report.counts["rows_beyond_the_log"] += len(rows)
+        self._move_lanes(stored.span.partition, actual)
 
-    def _records(self, stored: StoredSpan) -> LoggedBatch:
+    def _move_lanes(self, partition: Partition, rows: pa.Table) -> None:
+        """Move the lanes over rows whose records are gone: one that was sent again may still be there."""
+        lanes = self._lanes[partition]
+        places = rows.select(["_steno_lane", "_steno_order", "_steno_committed_at"])
+        for lane, order, committed_at in plain_rows(places):
+            at = LaneMark(bytes.fromhex(str(order)), int(str(committed_at)))
+            known = lanes.setdefault(str(lane), at)
+            lanes[str(lane)] = LaneMark(max(at.order, known.order), max(at.committed_at, known.committed_at))
+
+    def _was_refused(self, stored: StoredSpan) -> bool:
+        span = stored.span
+        return (
+            span.read == span.quarantined == 1
+            and (span.partition, span.generation, span.stop - 1) in self._aside
+        )
+
+    def _records(self, stored: StoredSpan) -> LoggedBatch | None:
+        """The span's records; None if the log has forgotten some of them since."""
         span = stored.span
         held = self._log.records(span.partition, span.start, max(span.stop - span.start, 1))
-        return held.between(span.start, span.stop)
+        return None if held.start > span.start else held.between(span.start, span.stop)
 
     def _note(self, stored: StoredSpan, message: str) -> None:
         self._report.differs(CHECK, stored.table, _place(stored), message)
@@ -146,6 +178,15 @@ def _held(extent: Extent | None, stored: StoredSpan) -> bool:
         extent is not None
         and extent.generation == stored.span.generation
         and extent.first <= stored.span.start
+    )
+
+
+def _digest(rows: Sequence[tuple[object, ...]], names: Sequence[str], key: Sequence[str]) -> str:
+    """The digest of a span that stored these rows while the table had this key."""
+    of_key = [names.index(name) for name in key]
+    at, order = names.index(OFFSET), names.index("_steno_order")
+    return span_digest(
+        (int(str(row[at])), str(row[order]), row_digest([row[index] for index in of_key])) for row in rows
     )
 
 

@@ -24,7 +24,12 @@ from tests.documents import ROOT, Block, blocks, documents, inline_code, prose, 
 PAGE = ROOT / "docs" / "operators" / "commands.md"
 # typer brings its own click, whose types are private.
 ROOT_COMMAND: Any = typer.main.get_command(app)
-COMMANDS: dict[str, Any] = ROOT_COMMAND.commands
+GROUPS: dict[str, Any] = {
+    name: each for name, each in ROOT_COMMAND.commands.items() if hasattr(each, "commands")
+}
+COMMANDS: dict[str, Any] = {
+    name: each for name, each in ROOT_COMMAND.commands.items() if name not in GROUPS
+} | {f"{group} {name}": each for group, of in GROUPS.items() for name, each in of.commands.items()}
 HELP = {"--help", "-h"}
 COMMON = "Common to all"
 _SHELL = frozenset({"", "sh", "bash", "console", "shell"})
@@ -76,13 +81,20 @@ def fault_in(words: list[str]) -> str | None:
     if not words or words[0].startswith("-"):
         known = options_of(ROOT_COMMAND) | HELP
         return next((word for word in words if word.startswith("-") and word not in known), None)
-    if words[0].isupper():
+    if words[0].isupper() or words in ([group] for group in GROUPS):
         return None
-    command = COMMANDS.get(words[0])
+    name, rest = split(words)
+    command = COMMANDS.get(name)
     if command is None:
-        return f"no command {words[0]}"
+        return f"no command {name}"
     known = options_of(command) | HELP
-    return next((word for word in words[1:] if word.startswith("-") and word not in known), None)
+    return next((word for word in rest if word.startswith("-") and word not in known), None)
+
+
+def split(words: list[str]) -> tuple[str, list[str]]:
+    """The command, which has two words in a group, and what follows it."""
+    length = 2 if words[0] in GROUPS else 1
+    return " ".join(words[:length]), words[length:]
 
 
 def test_every_command_has_a_section_and_every_section_a_command() -> None:
@@ -171,8 +183,8 @@ def test_every_shell_line_can_be_typed() -> None:
     for block, words in lines:
         try:
             assert fault_in(words[1:]) is None
-            if words[1:] and words[1] in COMMANDS:
-                COMMANDS[words[1]].make_context(words[1], words[2:])
+            if words[1:] and (name := split(words[1:])[0]) in COMMANDS:
+                COMMANDS[name].make_context(name, split(words[1:])[1])
         except Exception as fault:  # noqa: BLE001 - typer's own click has private errors.
             wrong.append(f"{block}: {' '.join(words)}: {fault}")
     assert wrong == []

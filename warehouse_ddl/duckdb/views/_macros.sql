@@ -24,8 +24,12 @@
 {%- endmacro -%}
 
 {#-
-  `_steno__row`: every history row with its name and its place in its key's commit order, which is the rank of the
-  log's generation in the upper bits and the offset (below 2^48) in the lower.
+  `_steno__row`: every history row with its name and its place in its key's commit order. The upper bits of a place
+  count the generations of the log and the readings of the table before the row: neither count falls as a key's
+  changes follow each other, so where they are equal in sum both are, and the key is in one partition. The lower bits
+  are the offset (below 2^48) there.
+  `_steno__reading`: the truncates that stand before a table was read again. A key's partition can change only there.
+  `_steno__era`: the offsets of each partition that lie above readings, and above how many.
   `_steno__cut`: the truncates, each at the latest instant that one up to it was said to happen.
 -#}
 {%- macro rows(bound='') -%}
@@ -42,13 +46,41 @@ _steno__later AS MATERIALIZED (
     ) AS g
     WHERE g._steno__rank > 0
 ),
+_steno__reading AS MATERIALIZED (
+    -- Only such a truncate has neither a change LSN nor an ordinal: the last 24 digits of the order.
+    SELECT h._steno_source, h._steno_order,
+        row_number() OVER (PARTITION BY h._steno_source ORDER BY h._steno_order) AS _steno__number
+    FROM {{ table | q }} AS h
+    WHERE h._steno_op = 'truncate' AND right(h._steno_order, 24) = repeat('0', 24)
+),
+_steno__era AS MATERIALIZED (
+    SELECT b._steno_source, b._steno_topic, b._steno_log_generation, b._steno_log_partition, b._steno__from,
+        max(b._steno__number) AS _steno__number,
+        lead(b._steno__from, 1, 281474976710656) OVER (
+            PARTITION BY b._steno_source, b._steno_topic, b._steno_log_generation, b._steno_log_partition
+            ORDER BY b._steno__from
+        ) AS _steno__below
+    FROM (
+        SELECT h._steno_source, h._steno_topic, h._steno_log_generation, h._steno_log_partition, t._steno__number,
+            min(h._steno_log_offset) AS _steno__from
+        FROM _steno__reading AS t
+        JOIN {{ table | q }} AS h ON h._steno_source = t._steno_source AND h._steno_order > t._steno_order
+        GROUP BY h._steno_source, h._steno_topic, h._steno_log_generation, h._steno_log_partition, t._steno__number
+    ) AS b
+    GROUP BY b._steno_source, b._steno_topic, b._steno_log_generation, b._steno_log_partition, b._steno__from
+),
 _steno__row AS NOT MATERIALIZED (
     SELECT {{ row_id('h') }} AS _steno__id, h.*,
-        coalesce(g._steno__rank, 0) * 281474976710656 + h._steno_log_offset AS _steno__place
+        (coalesce(g._steno__rank, 0) + coalesce(e._steno__number, 0)) * 281474976710656 + h._steno_log_offset
+            AS _steno__place
     FROM {{ table | q }} AS h
     LEFT JOIN _steno__later AS g
         ON g._steno_source = h._steno_source AND g._steno_topic = h._steno_topic
         AND g._steno_log_generation = h._steno_log_generation
+    LEFT JOIN _steno__era AS e
+        ON e._steno_source = h._steno_source AND e._steno_topic = h._steno_topic
+        AND e._steno_log_generation = h._steno_log_generation AND e._steno_log_partition = h._steno_log_partition
+        AND e._steno__from <= h._steno_log_offset AND e._steno__below > h._steno_log_offset
     {{ bound }}
 ),
 _steno__cut AS MATERIALIZED (
@@ -173,23 +205,23 @@ _steno__last_cut AS MATERIALIZED (
 {%- macro existing(bound='') -%}
 {%- if key -%}
 WITH RECURSIVE {{ rows(bound) }},
+{{ last_cut() }},
+-- A row below the last truncate cannot be the last one that exists: it is left out before places are compared.
 _steno__last AS MATERIALIZED (
     SELECT arg_max(r._steno__id, r._steno__place) AS _steno__id
     FROM _steno__row AS r
-    WHERE r._steno_op <> 'truncate'
+    LEFT JOIN _steno__last_cut AS c ON c._steno_source = r._steno_source AND c._steno_topic = r._steno_topic
+    WHERE r._steno_op <> 'truncate' AND (c._steno_order IS NULL OR c._steno_order < r._steno_order)
     GROUP BY {{ identity('r') }}
 ),
-{{ last_cut() }},
 {{ fill('_steno__last') }}
 SELECT
     {{- filled_columns('r', 'f') }},
     r._steno_source
 FROM _steno__row AS r
 LEFT JOIN _steno__fill AS f ON f._steno__id = r._steno__id
-LEFT JOIN _steno__last_cut AS c ON c._steno_source = r._steno_source AND c._steno_topic = r._steno_topic
 WHERE r._steno__id IN (SELECT l._steno__id FROM _steno__last AS l)
     AND r._steno_op <> 'delete'
-    AND (c._steno_order IS NULL OR c._steno_order < r._steno_order)
 {%- else -%}
 WITH {{ rows(bound) }},
 {{ last_cut() }},

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from stenograph.logs.embedded.audit import EmbeddedLogAudit
+from stenograph.logs.embedded.checkup import EmbeddedLogCheckup
 from stenograph.logs.embedded.reader import EmbeddedLogReader
 from stenograph.logs.embedded.settings import EmbeddedLogSettings
 from stenograph.logs.embedded.writer import EmbeddedLogWriter
@@ -17,6 +18,7 @@ class EmbeddedLogAdapter:
 
     def __init__(self, settings: EmbeddedLogSettings, site: Site) -> None:
         self._settings = settings
+        self._site = site
         self._path = site.at(settings.path, "log.db")
 
     @property
@@ -36,3 +38,7 @@ class EmbeddedLogAdapter:
     def audit(self) -> EmbeddedLogAudit:
         """The log as an operator sees it."""
         return EmbeddedLogAudit(self._path)
+
+    def checkup(self) -> EmbeddedLogCheckup:
+        """The log's file, to be looked at."""
+        return EmbeddedLogCheckup(self._path, self._settings, self._site.pipeline)

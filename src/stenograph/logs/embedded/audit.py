@@ -48,7 +48,7 @@ class EmbeddedLogAudit:
                     return table.read(connection, partition, held, max(start, held.first), limit)[0]
         raise LogRefused(
             "The log has no such partition.",
-            hint="`steno status` lists the log's topics and partitions.",
+            hint="`steno log` lists the log's topics and partitions.",
             partition=partition,
         )
 

@@ -33,6 +33,12 @@ def told_as_log_errors(path: Path) -> Iterator[None]:
 
 def _of_sqlite(fault: sqlite3.Error, path: Path) -> StenographError | None:
     code = getattr(fault, "sqlite_errorcode", None)
+    if code == sqlite3.SQLITE_READONLY_DBMOVED:
+        return LogRefused(
+            "The log's file was removed or replaced while it was open.",
+            hint="Start the command again to open the file that is there now.",
+            path=path,
+        )
     match code & 0xFF if isinstance(code, int) else None:
         case sqlite3.SQLITE_FULL:
             return _no_room(path)

@@ -81,7 +81,7 @@ def create_or_open(path: Path) -> LogFile:
     """
     with told_as_log_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
-        _refuse_unwritable(path)
+        refuse_unwritable(path)
         if not path.exists():
             _create(path)
         return _open(path, "FULL")
@@ -96,7 +96,8 @@ def open_existing(path: Path) -> LogFile | None:
         return _open(path, "NORMAL") if path.exists() else None
 
 
-def _refuse_unwritable(path: Path) -> None:
+def refuse_unwritable(path: Path) -> None:
+    """Raise LogRefused if this user cannot write the log's file, or make it."""
     if path.is_dir():
         raise LogRefused("The log's path is a folder.", hint="Set `log.path` to a file in it.", path=path)
     for place in (path.parent, path):

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 
+from stenograph.diagnosis import Diagnosis, ok
 from stenograph.events import TableId
 from stenograph.offsets import Position
 from stenograph.pipeline import SecretOrPlain
 from stenograph.pipeline.site import Site
 from stenograph.ports import SchemaRegistry
 from stenograph.sources.postgres.audit import PostgresAudit, open_audit
-from stenograph.sources.postgres.server import embedded
+from stenograph.sources.postgres.checkup import examined
+from stenograph.sources.postgres.checkup.examination import StoredPosition
+from stenograph.sources.postgres.server import embedded, is_running
 from stenograph.sources.postgres.settings import PostgresSettings
 from stenograph.sources.postgres.source import PostgresSource, Start, open_source
 
@@ -34,6 +38,36 @@ class PostgresAdapter:
                 yield OpenedPostgres(address, self._settings, tables, registry)
         else:
             yield OpenedPostgres(SecretOrPlain(dsn).resolve(), self._settings, tables, registry)
+
+    def checkup(self, tables: Sequence[TableId], stored: StoredPosition) -> PostgresCheckup:
+        """The server as it can be looked at; starts nothing."""
+        return PostgresCheckup(self._settings, self._site, tables, stored)
+
+
+@dataclass(frozen=True, slots=True)
+class PostgresCheckup:
+    """A look at the server of one pipeline; an embedded one that is not running is left so."""
+
+    settings: PostgresSettings
+    site: Site
+    tables: Sequence[TableId]
+    stored: StoredPosition
+
+    def examine(self) -> Iterator[Diagnosis]:
+        """See `Examined.examine`."""
+        dsn = self.settings.dsn
+        if not dsn.startswith(_EMBEDDED):
+            yield from self._examined(SecretOrPlain(dsn).resolve())
+            return
+        folder = self.site.folder / dsn.removeprefix(_EMBEDDED)
+        if not is_running(folder):
+            yield ok("reachable", "The embedded server is not running; `steno run` starts it.")
+            return
+        with embedded(folder) as address:
+            yield from self._examined(address)
+
+    def _examined(self, dsn: str) -> Iterator[Diagnosis]:
+        return examined(dsn, self.settings, self.tables, self.stored, self.site.pipeline)
 
 
 class OpenedPostgres:

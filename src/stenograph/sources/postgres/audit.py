@@ -28,7 +28,7 @@ from stenograph.sources.postgres.session import Session, connect
 from stenograph.sources.postgres.settings import PostgresSettings
 from stenograph.sources.postgres.snapshot import Snapshot, SnapshotExport
 from stenograph.sources.postgres.stream import MARK
-from stenograph.sources.postgres.table import TableForm, form_of_table
+from stenograph.sources.postgres.table import form_of_table
 
 EXPORT_SECONDS = 60.0
 _CHUNK_ROWS = 10_000
@@ -110,6 +110,8 @@ class PostgresAudit:
                 reasons[table] = "it was made again or its primary key changed, and it waits to be read"
             elif mark.at > self._snapshot.point:
                 reasons[table] = "it was read after the position that is compared"
+            elif not self._is_readable(table):
+                reasons[table] = "it was rewritten after the position that is compared"
         return reasons
 
     def rows(self, plan: TablePlan, shape: TableShape) -> Iterator[pa.Table]:
@@ -142,6 +144,10 @@ class PostgresAudit:
         """End the reading transaction; safe to call twice."""
         self._snapshot.close()
         self._session.close()
+
+    def _is_readable(self, table: TableId) -> bool:
+        then = self._snapshot.catalogue.tables([table]).get(table)
+        return then is not None and self._snapshot.holds(then)
 
     def _nothing_waits(self, slot: str) -> bool:
         point = self._snapshot.point

@@ -15,49 +15,52 @@ MAX_BATCH_BYTES = 8 * 1024 * 1024
 
 
 class BatchUnderway:
-    """The events of one lane, in the order in which they are added."""
+    """The events of one lane, in the order in which they are added.
+
+    `size` counts the values' bytes. Encoders that make no event append to the lists themselves, all six for each.
+    """
 
     def __init__(self, source: str, lane: str, limit: int) -> None:
         self._source = source
         self._lane = lane
-        self._limit = limit
-        self._bytes = 0
-        self._topics: list[str] = []
-        self._keys: list[bytes | None] = []
-        self._values: list[bytes | None] = []
-        self._timestamps: list[int] = []
-        self._orders: list[bytes] = []
-        self._headers: list[Headers] = []
+        self.limit = limit
+        self.size = 0
+        self.topics: list[str] = []
+        self.keys: list[bytes | None] = []
+        self.values: list[bytes | None] = []
+        self.timestamps: list[int] = []
+        self.orders: list[bytes] = []
+        self.headers: list[Headers] = []
 
     def __len__(self) -> int:
-        return len(self._values)
+        return len(self.values)
 
     @property
     def is_full(self) -> bool:
         """Whether the batch holds as much as it may."""
-        return len(self._values) >= self._limit or self._bytes >= MAX_BATCH_BYTES
+        return len(self.values) >= self.limit or self.size >= MAX_BATCH_BYTES
 
     def add(self, table: CapturedTable, event: ChangeEvent, order: bytes) -> None:
         """Encode the event and put it at the end."""
         value = table.encoder.value(event)
-        self._bytes += len(value)
-        self._topics.append(table.form.wire.topic)
-        self._keys.append(table.encoder.key(event))
-        self._values.append(value)
-        self._timestamps.append(event.observed_at // 1_000_000)
-        self._orders.append(order)
-        self._headers.append(table.encoder.headers(event))
+        self.size += len(value)
+        self.topics.append(table.form.wire.topic)
+        self.keys.append(table.encoder.key(event))
+        self.values.append(value)
+        self.timestamps.append(event.observed_at // 1_000_000)
+        self.orders.append(order)
+        self.headers.append(table.encoder.headers(event))
 
     def finished(self, upto: Position | None) -> EncodedBatch:
         """The batch as the log takes it."""
         return EncodedBatch(
             source=self._source,
             lane=self._lane,
-            topics=self._topics,
-            keys=self._keys,
-            values=self._values,
-            timestamps=self._timestamps,
-            orders=self._orders,
-            headers=self._headers,
+            topics=self.topics,
+            keys=self.keys,
+            values=self.values,
+            timestamps=self.timestamps,
+            orders=self.orders,
+            headers=self.headers,
             upto=upto,
         )

@@ -149,6 +149,11 @@ class Catalogue:
         names, row_filter = rows[0]
         return None if names is None else frozenset(names), row_filter
 
+    def is_as_it_was(self, table: PgTable) -> bool:
+        """Whether the table's files are still those of the snapshot of the session's transaction."""
+        oid = table.signature.oid
+        return bool(self._one(queries.IS_AS_IT_WAS, oid, oid)[0])
+
     def types(self, oids: Collection[int]) -> Mapping[int, PgType]:
         """The types, with those that they are made of."""
         known: dict[int, PgType] = {}

@@ -11,8 +11,7 @@ from stenograph.envelope.gap import KEY_SCHEMA, VALUE_SCHEMA, ReadGap, encode_ga
 from stenograph.offsets import order_of
 from stenograph.ports import EncodedBatch, SchemaRegistry
 from stenograph.sources.postgres.lsn import lsn_text
-from stenograph.sources.postgres.opening import Loss
-from stenograph.sources.postgres.position import ResumePoint
+from stenograph.sources.postgres.position import Loss, ResumePoint
 
 
 def gap_batch(

@@ -7,14 +7,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 
-from stenograph.errors import SourceRewound
+from stenograph.errors import SourceRefused, SourceRewound
 from stenograph.events import TableId
 from stenograph.sources.postgres.catalogue import Catalogue, Server, Signature
 from stenograph.sources.postgres.lsn import lsn_text
-from stenograph.sources.postgres.position import Phase, Reading, ResumePoint, TableMark
+from stenograph.sources.postgres.position import Loss, Phase, Reading, ResumePoint, TableMark
 from stenograph.sources.postgres.replication import Identity
 from stenograph.sources.postgres.slot import free_slot, lost_since, refuse_unknown
 
@@ -26,21 +26,6 @@ class Start(Enum):
     """At the stored position, or with the first run if there is none."""
     ANEW = "anew"
     """With a new run: a new slot, and every table read again."""
-
-
-@dataclass(frozen=True, slots=True)
-class Loss:
-    """Changes that the server no longer has, from `after` to `until`; each is 0 where nobody knows.
-
-    `committed_at` is the time of the last commit before them, in µs since 1970 UTC. `repaired_by` is the run that
-    reads the tables anew; None while none does.
-    """
-
-    cause: str
-    after: int
-    until: int
-    committed_at: int
-    repaired_by: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,11 +55,12 @@ def opening(
             return Opening(_new_run(identity, slot, int(time.time())), is_stored=False, loss=None)
         case _:
             assert stored is not None
-            _check_same_server(stored, identity, server)
+            check_same_server(stored, identity, server)
+            _check_same_slot(stored, slot)
             # A table that is not captured now misses changes: if it comes back, it is read again.
             stored = stored.unread(stored.tables.keys() - set(tables))
             if stored.phase is Phase.STARTING:
-                return Opening(stored, is_stored=True, loss=None)
+                return Opening(stored, is_stored=True, loss=stored.loss)
             lost = lost_since(free_slot(catalogue, stored.slot), server.database, stored)
             loss = None if lost is None else Loss(lost[0], stored.lsn, lost[1], stored.last_committed_at)
             return Opening(stored, is_stored=True, loss=loss)
@@ -91,17 +77,30 @@ def _anew(
     loss = None
     if stored is not None:
         run = max(run, stored.run + 1)
+        loss = None if stored.loss is None else replace(stored.loss, repaired_by=run)
         if stored.phase is Phase.STREAMING:
             loss = Loss("capture was begun anew", stored.lsn, 0, stored.last_committed_at, repaired_by=run)
     elif catalogue.slot(slot) is not None:
         # A slot without a position: there was a log once, and nobody knows how far it went.
         loss = Loss("capture was begun anew without the log's position", 0, 0, 0, repaired_by=run)
-    begun = _new_run(identity, slot, run)
+    # The position holds the loss until it is recorded, whatever is killed before.
+    begun = replace(_new_run(identity, slot, run), loss=loss)
     known = {*tables, *(stored.tables if stored is not None else ())}
     for table in known:
         # History may hold rows of any of them, also where the log's position is gone.
         begun = begun.with_mark(table, TableMark(Signature(0, ()), Reading.READING, 0, 0, again=True))
     return Opening(begun, is_stored=False, loss=loss)
+
+
+def _check_same_slot(stored: ResumePoint, slot: str) -> None:
+    if stored.slot != slot:
+        raise SourceRefused(
+            "The pipeline names another replication slot than the one that the log's position belongs to.",
+            hint=f"Set `slot` back to {stored.slot}; or begin a new run with `steno capture --anew`, and then drop the "
+            f"old slot, which keeps the server's WAL: SELECT pg_drop_replication_slot('{stored.slot}');",
+            slot=slot,
+            stored_slot=stored.slot,
+        )
 
 
 def _new_run(identity: Identity, slot: str, run: int) -> ResumePoint:
@@ -118,7 +117,8 @@ def _new_run(identity: Identity, slot: str, run: int) -> ResumePoint:
     )
 
 
-def _check_same_server(stored: ResumePoint, identity: Identity, server: Server) -> None:
+def check_same_server(stored: ResumePoint, identity: Identity, server: Server) -> None:
+    """Raise SourceRewound if the stored position speaks of another server, or of a later state of this one."""
     hint = "If history shall go on with this server, read its tables anew: `steno capture --anew`."
     if stored.system != identity.system:
         raise SourceRewound(

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from enum import StrEnum
 
 from stenograph.errors import SourceRefused
@@ -50,11 +50,26 @@ class TableMark:
 
 
 @dataclass(frozen=True, slots=True)
+class Loss:
+    """Changes that the server no longer has, from `after` to `until`; each is 0 where nobody knows.
+
+    `committed_at` is the time of the last commit before them, in µs since 1970 UTC. `repaired_by` is the run that
+    reads the tables anew; None while none does.
+    """
+
+    cause: str
+    after: int
+    until: int
+    committed_at: int
+    repaired_by: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class ResumePoint:
     """Where a run of capture stands: everything that committed before `lsn` has been given.
 
     `last_commit` is the end of the last transaction seen, None before any, and `last_committed_at` its time (µs):
-    `source.sequence` of the next change needs it after a restart too.
+    `source.sequence` of the next change needs it after a restart too. `loss` is what a starting run has to record.
     """
 
     system: str
@@ -66,6 +81,7 @@ class ResumePoint:
     last_commit: int | None
     last_committed_at: int
     tables: Mapping[TableId, TableMark]
+    loss: Loss | None = None
 
     def position(self) -> Position:
         """As the log stores it."""
@@ -85,7 +101,7 @@ class ResumePoint:
         return resume
 
     def _resume(self) -> bytes:
-        facts = {
+        facts: dict[str, object] = {
             "version": _VERSION,
             "system": self.system,
             "timeline": self.timeline,
@@ -109,6 +125,8 @@ class ResumePoint:
                 for table, mark in sorted(self.tables.items())
             ],
         }
+        if self.loss is not None:
+            facts["loss"] = asdict(self.loss)
         return json.dumps(facts, separators=(",", ":"), ensure_ascii=False).encode()
 
 
@@ -137,6 +155,7 @@ def resume_point(position: Position) -> ResumePoint:
                     )
                     for t in facts["tables"]
                 },
+                loss=None if facts.get("loss") is None else Loss(**facts["loss"]),
             )
     except (ValueError, KeyError, TypeError):
         version = "unreadable"

@@ -64,6 +64,13 @@ SELECT attnames::text[], rowfilter FROM pg_publication_tables
 WHERE pubname = %s AND schemaname = %s AND tablename = %s
 """
 
+IS_AS_IT_WAS = """
+SELECT coalesce(bool_and(c.relfilenode IS NOT DISTINCT FROM pg_relation_filenode(c.oid)), true)
+FROM pg_class AS c
+WHERE c.relkind = 'r' AND (c.oid = %s OR c.oid IN (SELECT relid FROM pg_partition_tree(%s)))
+"""
+"""Compares what the transaction's snapshot says of the table's files with what is there now."""
+
 TYPES = """
 SELECT t.oid::bigint, t.typname::text, n.nspname::text, t.typtype::text,
        CASE

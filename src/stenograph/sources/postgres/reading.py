@@ -145,10 +145,10 @@ class TablesReading:
         assert self._snapshot is not None
         catalogue = self._snapshot.catalogue
         table = catalogue.tables([id]).get(id)
-        if table is None or table.signature != mark.signature:
+        if table is None or table.signature != mark.signature or not self._snapshot.holds(table):
             return None
         sent, row_filter = catalogue.published(self._publication, id)
         form = form_of_table(id, table.signature.oid, self._source, mark.signature.key, sent, catalogue)
         captured = self._captured.captured(form, table.signature.oid, table.identity)
-        rows = self._snapshot.rows(table, form.names, row_filter)
-        return TableReading(self._snapshot, rows, captured, run, self._source, self._database)
+        lines = self._snapshot.lines(table, form.names, row_filter)
+        return TableReading(self._snapshot, lines, captured, run, self._source, self._database)

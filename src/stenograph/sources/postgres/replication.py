@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import select
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from struct import Struct
 
@@ -23,6 +24,10 @@ from stenograph.sources.postgres.session import connect_for_replication
 _XLOG_DATA = Struct("!QQq")
 _KEEPALIVE = Struct("!QqB")
 _STATUS = Struct("!cQQQqB")
+
+_IN_USE = b"55006"
+_IN_USE_SECONDS = 5.0
+_LOOK_SECONDS = 0.05
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +70,7 @@ class ReplicationConnection:
         self._session = connect_for_replication(dsn)
         self._pg = self._session.pgconn
         self._confirmed = 0
+        self._is_asking = False
 
     def identify(self) -> Identity:
         """IDENTIFY_SYSTEM."""
@@ -94,6 +100,7 @@ class ReplicationConnection:
                 pass
         except psycopg.Error as failure:
             raise mapped(failure, self._dsn) from failure
+        self._is_asking = False
         _, point, snapshot, _ = self._row(self._done(result))
         return Exported(lsn_of(point), snapshot or None)
 
@@ -106,12 +113,16 @@ class ReplicationConnection:
             f"START_REPLICATION SLOT {quoted(slot)} LOGICAL {lsn_text(lsn)} "
             f"(proto_version '1', publication_names {names}, messages 'true')"
         )
-        result = self._pg.exec_(command.encode())
-        if result.status != pq.ExecStatus.COPY_BOTH:
-            self._done(result)
+        deadline = time.monotonic() + _IN_USE_SECONDS
+        while (result := self._pg.exec_(command.encode())).status != pq.ExecStatus.COPY_BOTH:
+            state = result.error_field(pq.DiagnosticField.SQLSTATE)
+            if state != _IN_USE or time.monotonic() > deadline:
+                raise mapped(self._failure(result), self._dsn)
+            # A proof holds the slot for the moment in which it looks into it.
+            time.sleep(_LOOK_SECONDS)
 
-    def read(self) -> Data | Keepalive | None:
-        """The next message, or None when none has arrived. Never waits."""
+    def frame(self) -> bytes | None:
+        """The next message as it came, or None when none has arrived. Never waits; answers nothing."""
         try:
             size, data = self._pg.get_copy_data(1)
             if size == 0:
@@ -121,9 +132,10 @@ class ReplicationConnection:
             raise mapped(failure, self._dsn) from failure
         if size < 0:
             self._ended()
-        if size == 0:
-            return None
-        frame = bytes(data)
+        return data.tobytes() if size else None
+
+    def message(self, frame: bytes) -> Data | Keepalive:
+        """What a frame is; a keepalive that wants an answer gets it."""
         if frame[:1] == b"w":
             return Data(_XLOG_DATA.unpack_from(frame, 1)[0], frame[1 + _XLOG_DATA.size :])
         wal_end, _, wants_reply = _KEEPALIVE.unpack_from(frame, 1)
@@ -151,7 +163,12 @@ class ReplicationConnection:
         self._status(wants_reply=1)
 
     def close(self) -> None:
-        """End the connection; safe to call twice."""
+        """End the connection, and what it asked for and was not given; safe to call twice."""
+        if self._is_asking:
+            self._is_asking = False
+            # A server that waits for transactions does not see that we are gone: it would keep the slot until they end.
+            with suppress(psycopg.Error):
+                self._pg.get_cancel().cancel()
         self._session.close()
 
     def _status(self, wants_reply: int = 0) -> None:
@@ -165,6 +182,7 @@ class ReplicationConnection:
 
     def _send(self, command: str) -> None:
         try:
+            self._is_asking = True
             self._pg.send_query(command.encode())
             self._pg.flush()
         except psycopg.Error as failure:

@@ -9,7 +9,7 @@ import time
 
 import psycopg
 
-from stenograph.errors import SourceRefused
+from stenograph.errors import SourceRefused, SourceUnavailable
 from stenograph.sources.postgres.catalogue import Catalogue, Slot
 from stenograph.sources.postgres.failures import mapped
 from stenograph.sources.postgres.lsn import lsn_text
@@ -21,11 +21,22 @@ _LOOK_SECONDS = 0.05
 
 
 def free_slot(catalogue: Catalogue, name: str) -> Slot | None:
-    """The slot, which nobody uses; None if there is none. Raise SourceRefused if somebody goes on using it."""
+    """The slot, which nobody uses; None if there is none.
+
+    Raise SourceRefused if somebody goes on using it, SourceUnavailable if it is still being made.
+    """
     deadline = time.monotonic() + _RELEASE_SECONDS
     slot = catalogue.slot(name)
     while slot is not None and slot.active_pid is not None:
         if time.monotonic() > deadline:
+            if slot.confirmed is None:
+                raise SourceUnavailable(
+                    "The replication slot is still being made for a capture that is gone: the server waits for "
+                    "transactions that are running.",
+                    hint=f"It goes on by itself when they end; or: SELECT pg_terminate_backend({slot.active_pid});",
+                    slot=name,
+                    active_pid=slot.active_pid,
+                )
             raise SourceRefused(
                 "The replication slot is in use by another process.",
                 hint=f"Stop the other capture, or end its connection: SELECT pg_terminate_backend({slot.active_pid});",

@@ -6,31 +6,30 @@ stream: the rows belong exactly after every commit before `point`.
 
 from __future__ import annotations
 
-import re
 import secrets
 import time
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 
 import psycopg
 from psycopg import sql
 
 from stenograph.events import ChangeEvent, Op, Origin, TableId
-from stenograph.offsets import order_of
-from stenograph.sources.postgres.batch import BatchUnderway
+from stenograph.offsets import order_of, pack_order
+from stenograph.sources.postgres.batch import MAX_BATCH_BYTES, BatchUnderway
 from stenograph.sources.postgres.catalogue import Catalogue, PgTable
+from stenograph.sources.postgres.changes import CONNECTOR
+from stenograph.sources.postgres.compiled import UNSURE, CompiledTable, unescaped
+from stenograph.sources.postgres.express import CLOCK_EVERY
 from stenograph.sources.postgres.failures import mapped
 from stenograph.sources.postgres.replication import ReplicationConnection
 from stenograph.sources.postgres.session import Session, connect
-from stenograph.sources.postgres.stream import CONNECTOR
+from stenograph.sources.postgres.source_block import SourceBlock, clock_bytes
 from stenograph.sources.postgres.table import CapturedTable
 
 RawRow = Sequence[bytes | None]
 """A row's values as text, None for null."""
-RawRows = Generator[RawRow, None, None]
-"""A table's rows; closing it ends the COPY."""
-
-_ESCAPED = re.compile(rb"\\(.)", re.DOTALL)
-_ESCAPES = {b"b": b"\b", b"f": b"\f", b"n": b"\n", b"r": b"\r", b"t": b"\t", b"v": b"\v"}
+Lines = Generator[bytes, None, None]
+"""A table's rows as lines of COPY's text format; closing it ends the COPY."""
 
 
 class SnapshotExport:
@@ -82,7 +81,28 @@ class Snapshot:
         self.taken_at = taken_at
         self.catalogue = Catalogue(session)
 
-    def rows(self, table: PgTable, columns: Sequence[str], row_filter: str | None) -> RawRows:
+    def holds(self, table: PgTable) -> bool:
+        """Whether the snapshot can still read the table's rows; where it can, it can until it is closed.
+
+        Trap: what rewrites a table (ALTER TYPE, TRUNCATE) hides its rows from older snapshots, and says nothing of
+        that in the stream. Raises what `mapped` makes of Postgres's errors, and waits for locks as `rows` does.
+        """
+        lock = sql.SQL("LOCK TABLE {only} {schema}.{table} IN ACCESS SHARE MODE").format(
+            only=sql.SQL("" if table.kind == "p" else "ONLY"),
+            schema=sql.Identifier(table.id.schema),
+            table=sql.Identifier(table.id.name),
+        )
+        try:
+            self._session.execute(lock)
+            return self.catalogue.is_as_it_was(table)
+        except psycopg.Error as failure:
+            raise mapped(failure, self._dsn, table=table.id) from failure
+
+    def rows(self, table: PgTable, columns: Sequence[str], row_filter: str | None) -> Iterator[RawRow]:
+        """The values of `lines`."""
+        return map(values_of, self.lines(table, columns, row_filter))
+
+    def lines(self, table: PgTable, columns: Sequence[str], row_filter: str | None) -> Lines:
         """The table's rows, of an inherited one its own only; raises what `mapped` makes of Postgres's errors."""
         query = sql.SQL("COPY (SELECT {columns} FROM {only} {schema}.{table} {where}) TO STDOUT").format(
             columns=sql.SQL(", ").join(map(sql.Identifier, columns)),
@@ -94,7 +114,7 @@ class Snapshot:
         try:
             with self._session.cursor().copy(query) as copy:
                 for data in copy:
-                    yield _values(bytes(data))
+                    yield bytes(data)
         except psycopg.Error as failure:
             raise mapped(failure, self._dsn, table=table.id) from failure
 
@@ -113,20 +133,26 @@ class TableReading:
     def __init__(
         self,
         snapshot: Snapshot,
-        rows: RawRows,
+        lines: Lines,
         table: CapturedTable,
         run: int,
         source: str,
         database: str,
     ) -> None:
         self._snapshot = snapshot
-        self._rows = rows
+        self._lines = lines
         self._table = table
+        self._encode = CompiledTable(table).line
+        self._tail = SourceBlock(table, source, database).outside(
+            snapshot.taken_at, "true", f'[null,"{snapshot.point}"]', snapshot.point
+        )
         self._run = run
         self._source = source
         self._database = database
         self._number = 0
-        self._next: RawRow | None = None
+        self._has_begun = False
+        self._line: bytes | None = None
+        self._after: bytes | None = None
 
     @property
     def id(self) -> TableId:
@@ -140,25 +166,61 @@ class TableReading:
 
     def read(self, batch: BatchUnderway, until: float) -> bool:
         """Add rows until the batch is full or time is up; whether the table is finished."""
-        while not batch.is_full:
-            row = next(self._rows, None)
-            if self._next is not None:
-                self._add(self._next, batch, is_last=row is None)
-            self._next = row
-            if row is None:
-                return True
-            if self._number % 256 == 0 and time.monotonic() >= until:
-                return False
-        return False
+        if not self._has_begun:
+            self._has_begun = True
+            self._line = next(self._lines, None)
+            self._after = next(self._lines, None)
+        while self._line is not None and not batch.is_full:
+            # The first row and the last are marked: they go through the reference.
+            if self._number == 0 or self._after is None or not self._add_between(batch, until):
+                self._add(batch)
+            if time.monotonic() >= until:
+                break
+        return self._line is None
 
     def close(self) -> None:
         """Stop reading."""
-        self._rows.close()
+        self._lines.close()
 
-    def _add(self, row: RawRow, batch: BatchUnderway, *, is_last: bool) -> None:
+    def _add_between(self, batch: BatchUnderway, until: float) -> int:
+        """Add rows while the compiled encoder is sure of them and another row follows; how many."""
+        room, size = batch.limit - len(batch), batch.size
+        add_key, add_value, add_order = batch.keys.append, batch.values.append, batch.orders.append
+        run, point, tail = self._run, self._snapshot.point, self._tail
+        nanos = time.time_ns()
+        taken, now = 0, clock_bytes(nanos)
+        line, after = self._line, self._after
+        try:
+            while line is not None and after is not None and taken < room and size < MAX_BATCH_BYTES:
+                try:
+                    key, value, _ = self._encode(line, tail, now)
+                except UNSURE:
+                    break
+                number = self._number + taken + 1
+                add_key(key)
+                add_value(value)
+                add_order(pack_order(run, point, number >> 32, number & 0xFFFFFFFF))
+                size += len(value)
+                taken += 1
+                line, after = after, None
+                after = next(self._lines, None)
+                if taken % CLOCK_EVERY == 0 and time.monotonic() >= until:
+                    break
+        finally:
+            batch.topics.extend([self._table.form.wire.topic] * taken)
+            batch.timestamps.extend([nanos // 1_000_000] * taken)
+            batch.headers.extend([()] * taken)
+            batch.size = size
+            self._line, self._after, self._number = line, after, self._number + taken
+        return taken
+
+    def _add(self, batch: BatchUnderway) -> None:
+        assert self._line is not None
         self._number += 1
-        marker = "last" if is_last else "first" if self._number == 1 else "true"
-        batch.add(self._table, self._event(Op.SNAPSHOT, row, marker), self._order(self._number))
+        marker = "last" if self._after is None else "first" if self._number == 1 else "true"
+        event = self._event(Op.SNAPSHOT, values_of(self._line), marker)
+        self._line, self._after = self._after, next(self._lines, None)
+        batch.add(self._table, event, self._order(self._number))
 
     def _order(self, number: int) -> bytes:
         return order_of(self._run, self._snapshot.point, number >> 32, number & 0xFFFFFFFF)
@@ -185,13 +247,9 @@ class TableReading:
         )
 
 
-def _values(line: bytes) -> RawRow:
-    """A line of COPY's text format: https://www.postgresql.org/docs/current/sql-copy.html."""
+def values_of(line: bytes) -> RawRow:
+    """A line's values: https://www.postgresql.org/docs/current/sql-copy.html."""
     fields = line[:-1].split(b"\t")
     if b"\\" not in line:
         return fields
-    return [None if f == b"\\N" else _ESCAPED.sub(_unescaped, f) if b"\\" in f else f for f in fields]
-
-
-def _unescaped(found: re.Match[bytes]) -> bytes:
-    return _ESCAPES.get(found[1], found[1])
+    return [None if f == b"\\N" else unescaped(f) if b"\\" in f else f for f in fields]

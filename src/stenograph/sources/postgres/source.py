@@ -6,7 +6,7 @@ Stores nothing: the log keeps the position, and only what it has stored is confi
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from datetime import timedelta
@@ -23,8 +23,8 @@ from stenograph.sources.postgres.check import check_server, check_tables
 from stenograph.sources.postgres.failures import mapped
 from stenograph.sources.postgres.gaps import gap_batch
 from stenograph.sources.postgres.lsn import lsn_text
-from stenograph.sources.postgres.opening import Loss, Opening, Start, opening
-from stenograph.sources.postgres.position import Phase, ResumePoint, resume_point
+from stenograph.sources.postgres.opening import Opening, Start, opening
+from stenograph.sources.postgres.position import Loss, Phase, Reading, ResumePoint, resume_point
 from stenograph.sources.postgres.publication import check_publication, publish
 from stenograph.sources.postgres.reading import EXPORT_SECONDS, TablesReading, unread, with_intent
 from stenograph.sources.postgres.replication import ReplicationConnection
@@ -113,6 +113,7 @@ class PostgresSource:
         self._stream: ChangeStream | None = None
         self._reading: TablesReading | None = None
         self._intent: dict[TableId, Signature] = {}
+        self._must_move = False
         self._looked_at = float("-inf")
         self._moved_at = time.monotonic()
 
@@ -138,9 +139,11 @@ class PostgresSource:
         if self._stream is not None:
             self._connection.confirm(lsn)
         if self._intent and self._reading is None and resume_point(upto) == self._resume:
+            with _mapped(self._dsn):
+                floor = self._catalogue.server().wal_end
             self._reading = TablesReading(
                 self._dsn,
-                self._catalogue.server().wal_end,
+                floor,
                 sorted(self._intent),
                 self._captured,
                 self._settings.publication_name,
@@ -176,7 +179,7 @@ class PostgresSource:
         created = self._connection.answer(until)
         if created is None:
             return self._empty(None)
-        self._resume = replace(self._resume, phase=Phase.STREAMING, lsn=created.consistent_point)
+        self._resume = replace(self._resume, phase=Phase.STREAMING, lsn=created.consistent_point, loss=None)
         self._start_stream()
         upto = self._resume.position()
         if self._loss is None:
@@ -200,7 +203,7 @@ class PostgresSource:
     def _go_on(self, limit: int, until: float) -> EncodedBatch:
         stream = self._stream or self._start_stream()
         self._look_at_tables(stream)
-        if self._intent and not stream.in_transaction:
+        if (self._intent or self._must_move) and not stream.in_transaction:
             return self._moved(stream, BatchUnderway(self._settings.name, self._stream_lane, limit))
         stop_before = None
         if self._reading is not None:
@@ -208,10 +211,12 @@ class PostgresSource:
             if stream.sent >= stop_before and not stream.in_transaction:
                 return self._read_tables(self._reading, stream, limit, until)
         batch = BatchUnderway(self._settings.name, self._stream_lane, limit)
+        began_inside = stream.in_transaction
         stream.read(batch, until, stop_before)
-        if stream.in_transaction:
-            return batch.finished(None)
-        if len(batch) or self._should_move(stream):
+        # Far behind, every batch ends inside a transaction: the commits in it move the position all the same. A commit
+        # may also come alone, after the last of its changes.
+        has_moved = stream.sent > self._resume.lsn and (began_inside or len(batch) > 0)
+        if has_moved or (not stream.in_transaction and (len(batch) or self._should_move(stream))):
             return self._moved(stream, batch)
         return batch.finished(None)
 
@@ -228,8 +233,9 @@ class PostgresSource:
         )
 
     def _moved(self, stream: ChangeStream, batch: BatchUnderway) -> EncodedBatch:
-        stream.saw_mark = stream.was_asked = False
+        stream.saw_mark = stream.was_asked = self._must_move = False
         self._moved_at = time.monotonic()
+        self._note_missed(stream)
         self._resume = replace(
             self._resume,
             # Invariant 8: a position never moves backward.
@@ -239,28 +245,47 @@ class PostgresSource:
         )
         return batch.finished(self._resume.position())
 
+    def _note_missed(self, stream: ChangeStream) -> None:
+        if stream.missed:
+            self._unread(stream, stream.missed)
+            stream.missed.clear()
+
+    def _unread(self, stream: ChangeStream, tables: Collection[TableId]) -> None:
+        self._resume = self._resume.unread(tables)
+        stream.use(self._resume.tables)
+
     def _look_at_tables(self, stream: ChangeStream) -> None:
-        if self._reading is not None or self._intent:
+        if self._reading is not None or self._intent or self._must_move:
             return
         now = time.monotonic()
         if now - self._looked_at < (_SOON if stream.saw_other_table else LOOK_SECONDS):
             return
         self._looked_at, stream.saw_other_table = now, False
+        self._note_missed(stream)
         name = self._settings.publication_name
         signatures = self._catalogue.signatures(self._tables, name)
         if len(signatures) < len(self._tables):
             # One was dropped, or made again outside of the publication.
             found = self._catalogue.tables(self._tables)
-            if any(table not in signatures for table in found):
-                held = publish(self._session, self._dsn, name, self._tables, found)
-                # What changed while it was not published is known to nobody: it is read anew.
-                self._resume = self._resume.unread(held - signatures.keys())
+            unpublished = found.keys() - signatures.keys()
+            if any(self._is_read(table) for table in unpublished):
+                # What changed while it was not published is known to nobody. The log must say that the table is to be
+                # read anew before anything can make it look as if it had been published all the time.
+                self._unread(stream, unpublished)
+                self._must_move, self._looked_at = True, float("-inf")
+                return
+            if unpublished:
+                publish(self._session, self._dsn, name, self._tables, found)
                 signatures = self._catalogue.signatures(self._tables, name)
         tables = unread(self._resume, signatures)
         if tables:
             self._intent = tables
             self._resume = with_intent(self._resume, tables)
             stream.use(self._resume.tables)
+
+    def _is_read(self, table: TableId) -> bool:
+        mark = self._resume.tables.get(table)
+        return mark is not None and mark.reading is Reading.READ
 
     def _read_tables(
         self, reading: TablesReading, stream: ChangeStream, limit: int, until: float

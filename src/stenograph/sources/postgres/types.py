@@ -133,7 +133,7 @@ def _by_typmod(name: str, typmod: int) -> WireType:
             return WireType(semantic("time.MicroTimestamp", "long"), values.micros)
         case "timestamptz":
             digits = 6 if typmod < 0 else typmod
-            return WireType(semantic("time.ZonedTimestamp", "string"), values.zoned(digits))
+            return WireType(semantic("time.ZonedTimestamp", "string"), values.Zoned(digits))
         case _:
             return _TEXT
 

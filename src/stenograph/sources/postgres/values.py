@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 import struct
 from collections.abc import Callable
+from dataclasses import dataclass
 from decimal import Decimal
 
 from stenograph.envelope.headers import Unheld
@@ -92,14 +93,20 @@ def date(raw: bytes) -> int:
             return _instant(raw.decode()) // _DAY
 
 
-def micros(raw: bytes) -> int:
-    """Timestamp as µs since 1970; the infinities are Debezium's sentinels."""
-    return _SENTINELS.get(raw) or _instant(raw.decode())
+def micros(raw: bytes) -> object:
+    """Timestamp as µs since 1970; the infinities are Debezium's sentinels, and what a long cannot count is Unheld."""
+    number = instant(raw)
+    return number if number in _LONG else Unheld(raw.decode())
 
 
 def millis(raw: bytes) -> int:
     """timestamp(0) to timestamp(3) as ms since 1970; the infinities are Debezium's sentinels."""
-    return micros(raw) // 1000
+    return instant(raw) // 1000
+
+
+def instant(raw: bytes) -> int:
+    """Timestamp as µs since 1970, the last years of Postgres's calendar beyond a long."""
+    return _SENTINELS.get(raw) or _instant(raw.decode())
 
 
 _SENTINELS = {b"infinity": 9223372036825200000, b"-infinity": -9223372036832400000}
@@ -109,10 +116,14 @@ _ZONED_SENTINELS = {
 }
 
 
-def zoned(digits: int) -> Read:
+@dataclass(frozen=True, slots=True)
+class Zoned:
     """Timestamptz as `2024-07-01T12:00:00.100000Z`, the fraction padded to the column's digits."""
 
-    def read(raw: bytes) -> str:
+    digits: int
+
+    def __call__(self, raw: bytes) -> str:
+        """The text; ValueError for one that is no timestamptz in UTC."""
         if raw in _ZONED_SENTINELS:
             return _ZONED_SENTINELS[raw]
         found = _DATE.fullmatch(raw.decode())
@@ -121,10 +132,8 @@ def zoned(digits: int) -> Read:
         year, month, day, hour, minute, second, fraction, bc = found.groups()
         number = 1 - int(year) if bc else int(year)
         shown = f"-{-number:04d}" if number < 0 else f"+{number}" if number > 9999 else f"{number:04d}"
-        rest = f".{(fraction or '').ljust(digits, '0')}" if digits else ""
+        rest = f".{(fraction or '').ljust(self.digits, '0')}" if self.digits else ""
         return f"{shown}-{month}-{day}T{hour}:{minute}:{second}{rest}Z"
-
-    return read
 
 
 def time_micros(raw: bytes) -> int:

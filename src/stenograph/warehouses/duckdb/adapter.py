@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from stenograph.pipeline.site import Site
+from stenograph.warehouses.duckdb.checkup import DuckDBCheckup
 from stenograph.warehouses.duckdb.console import DuckDBConsole
 from stenograph.warehouses.duckdb.reader import DuckDBHistoryReader
 from stenograph.warehouses.duckdb.settings import DuckDBSettings
@@ -14,6 +15,7 @@ class DuckDBAdapter:
 
     def __init__(self, settings: DuckDBSettings, site: Site) -> None:
         self._settings = settings
+        self._site = site
         self._path = site.at(settings.path, "history.duckdb")
 
     def warehouse(self) -> DuckDBWarehouse:
@@ -28,3 +30,7 @@ class DuckDBAdapter:
     def console(self) -> DuckDBConsole:
         """The history as an analyst sees it."""
         return DuckDBConsole(self._path)
+
+    def checkup(self) -> DuckDBCheckup:
+        """The history's file, to be looked at."""
+        return DuckDBCheckup(self._path, self._site.pipeline)

@@ -21,6 +21,8 @@ from stenograph.warehouses.duckdb.failures import failure, failures
 
 _EXPLAIN: Final = re.compile(r"\s*EXPLAIN\s+(ANALYZE\s+)?", re.IGNORECASE)
 
+_ONE_SELECT: Final = "Ask with one SELECT; history is changed by the sink alone."
+
 
 class DuckDBConsole:
     """`QueryConsole` over one file, which is held only while a statement runs.
@@ -58,7 +60,7 @@ def _must_only_read(sql: str) -> None:
     try:
         statements = duckdb.extract_statements(sql)
     except duckdb.Error as error:
-        raise _refused(str(error)) from error
+        raise _refused(str(error), "Correct the statement.") from error
     if len(statements) != 1:
         raise _refused(f"One statement is asked for, not {len(statements)}.")
     kind = statements[0].type
@@ -70,13 +72,14 @@ def _must_only_read(sql: str) -> None:
 
 
 def _answer(error: duckdb.Error, path: Path) -> Exception:
-    if isinstance(error, duckdb.OutOfMemoryException | duckdb.FatalException):
-        return failure(error, path) or error
-    return _refused(str(error))
+    match error:
+        case duckdb.OutOfMemoryException() | duckdb.FatalException():
+            return failure(error, path) or error
+        case duckdb.CatalogException():
+            return _refused(str(error), "Correct the name; SHOW TABLES lists the tables and views there are.")
+        case _:
+            return _refused(str(error), "Correct the statement.")
 
 
-def _refused(words: str) -> WarehouseRefused:
-    return WarehouseRefused(
-        f"The warehouse refuses the statement: {words}",
-        hint="Ask with one SELECT; history is changed by the sink alone.",
-    )
+def _refused(words: str, hint: str = _ONE_SELECT) -> WarehouseRefused:
+    return WarehouseRefused(f"The warehouse refuses the statement: {words}", hint=hint)

@@ -60,7 +60,8 @@ def failures(path: Path) -> Iterator[None]:
         # DuckDB's own text quotes the value, so it does not travel along.
         raise ValueOutOfRange(
             "A value does not fit the type of its history column.",
-            hint="The sink stores smaller batches until it has found the record, and sets it aside with its exact bytes.",
+            hint="The sink stores smaller batches until it has found the record, and sets it aside "
+            "with its exact bytes.",
             path=path,
         ) from None
     except duckdb.Error as error:

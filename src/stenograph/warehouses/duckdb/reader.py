@@ -99,7 +99,9 @@ class DuckDBHistoryReader:
                 SetAside(
                     table=row["history_table"],
                     partition=Partition(row["topic"], row["log_partition"]),
+                    generation=row["log_generation"],
                     offset=row["log_offset"],
+                    key=row["key"],
                     error=row["error"],
                     reason=row["reason"],
                     state=row["state"],
