@@ -8,8 +8,8 @@ BIN := $(VENV)/bin
 STENO := $(BIN)/steno
 PIPELINE ?= demo
 ONLY ?=
-# One process per core up to four: most tests wait for a server of their own.
-PARALLEL ?= -n auto --maxprocesses 4
+# Three processes even on two cores: most tests wait for a server of their own.
+PARALLEL ?= -n 3
 # The rules about the repository itself and its documents; quick, and part of `check`.
 HOUSE_TESTS = tests/acceptance/test_house.py $(wildcard tests/acceptance/docs tests/acceptance/test_docs.py)
 # What needs no server also runs on the newest Python.
@@ -39,7 +39,7 @@ test: dev
 endif
 
 test313: dev ## Run the unit and contract tests on Python 3.13 (.venv313)
-	@sh scripts/test_on.sh 3.13 $(VENV)313 $(PORTABLE_TESTS)
+	@PARALLEL="$(PARALLEL)" sh scripts/test_on.sh 3.13 $(VENV)313 $(PORTABLE_TESTS)
 
 check: dev ## Check format, style, types, layers, and the rules of the house and the docs
 	$(BIN)/ruff format --check .

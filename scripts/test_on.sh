@@ -25,4 +25,5 @@ if ! reason=$(sh scripts/find_python.sh "$version" 2>&1 >/dev/null); then
 fi
 sh scripts/setup.sh dev "$venv" "$version"
 echo "Tests on Python $version:"
-"$venv/bin/python" -m pytest -q "$@"
+# shellcheck disable=SC2086 # several words on purpose.
+"$venv/bin/python" -m pytest -q ${PARALLEL:-} "$@"
