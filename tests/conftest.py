@@ -6,6 +6,7 @@ are registered here, so that every folder of a session shares them.
 
 from __future__ import annotations
 
+import signal
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -28,6 +29,9 @@ hypothesis.settings.load_profile("steno")
 def pytest_configure() -> None:
     """Refuse a misspelt requirement before any test runs."""
     required_components()
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        # A shell's background job ignores Ctrl-C, and children would inherit it: the tests send them one.
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_collection_modifyitems(items: Sequence[pytest.Item]) -> None:
