@@ -16,7 +16,7 @@ import pytest
 
 from tests.components import required_components, skipped_component
 
-pytest_plugins = ["tests.fix_postgres"]
+pytest_plugins = ["tests.fix_disk", "tests.fix_postgres"]
 
 _TESTS = Path(__file__).resolve().parent
 _MARKED_FOLDERS = frozenset({"acceptance", "contract", "crash", "integration", "property"})

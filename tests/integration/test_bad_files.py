@@ -14,12 +14,12 @@ import pytest
 from stenograph.cli.exits import Exit
 from tests.crash.commands import steno
 from tests.crash.site import Site, until
-from tests.fix_disk import fill, small_disk
+from tests.fix_disk import fill
 from tests.fix_postgres import Database
 from tests.fix_shop import ends, filled, goes_on, proved, rewrite, site
 from tests.operating import ask, last_error, log_lines, moved, state_file, until_error
 
-__all__ = ["filled", "site", "small_disk"]
+__all__ = ["filled", "site"]
 
 
 # The history file.

@@ -27,7 +27,6 @@ from stenograph.warehouses.duckdb.gate import gate_of
 from stenograph.warehouses.duckdb.reader import DuckDBHistoryReader
 from stenograph.warehouses.duckdb.settings import DuckDBSettings
 from stenograph.warehouses.duckdb.warehouse import DuckDBWarehouse
-from tests.components import require_component
 from tests.history_batches import (
     GENERATION,
     TABLE,
@@ -382,20 +381,6 @@ def test_without_the_right_to_write_the_history_is_refused_but_still_read(tmp_pa
     finally:
         folder.chmod(0o777)
         shutil.rmtree(folder)
-
-
-@pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A file system of 64 MiB."""
-    folder = tmp_path / "small"
-    folder.mkdir()
-    command = ["mount", "-t", "tmpfs", "-o", "size=64m", "tmpfs", str(folder)]
-    mounted = subprocess.run(command, capture_output=True, text=True, check=False)
-    require_component("tmpfs", "only root may mount one" if mounted.returncode else None)
-    try:
-        yield folder
-    finally:
-        subprocess.run(["umount", str(folder)], check=True)
 
 
 def fill(folder: Path, leave_bytes: int) -> Path:

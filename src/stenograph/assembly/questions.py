@@ -29,7 +29,6 @@ def verify(pipeline: Pipeline, patience: timedelta, progress: Callable[[str], No
             sources = Sources(
                 source=pipeline.source_name,
                 plans=wiring.plans,
-                gap_topic=wiring.gap_topic,
                 log=log,
                 history=wiring.warehouse.history(),
                 console=wiring.warehouse.console(),

@@ -13,6 +13,7 @@ from typing import cast
 
 from stenograph.assembly.adapters import LogAdapter, SourceAdapter, WarehouseAdapter
 from stenograph.assembly.kinds import KINDS, LOGS, SOURCES, WAREHOUSES
+from stenograph.envelope.gap import gap_topic
 from stenograph.errors import ConfigurationError
 from stenograph.pipeline import Pipeline, find, load, plans
 from stenograph.pipeline.faults import shown, suggestion
@@ -57,7 +58,7 @@ class Wiring:
     @property
     def gap_topic(self) -> str:
         """Where the capturer reports gaps: Debezium's topic for messages."""
-        return f"{self.pipeline.source_name}.message"
+        return gap_topic(self.pipeline.source_name)
 
     def registry(self) -> SchemaRegistry:
         """The registry of the log's schemas."""

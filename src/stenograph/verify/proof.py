@@ -41,7 +41,6 @@ class Sources:
 
     source: str
     plans: Sequence[TablePlan]
-    gap_topic: str
     log: ChangeLogAudit
     history: HistoryReader
     console: QueryConsole
