@@ -5,12 +5,15 @@ from __future__ import annotations
 import json
 from decimal import Decimal
 
+import pyarrow as pa
 import pytest
 
-from stenograph.envelope.mapping import RowMapping, lossless
+from stenograph.envelope.casts import lossless
+from stenograph.envelope.mapping import RowMapping
 from stenograph.envelope.table import WireColumn
 from stenograph.errors import Action, SchemaConflict
 from stenograph.events import Missing, TableId
+from stenograph.history import arrow_type
 from stenograph.schemas import Column, ColumnType, Kind, Model, TablePlan, TableShape
 
 BIG, TEXT, SMALL = ColumnType(Kind.INT64), ColumnType(Kind.TEXT), ColumnType(Kind.INT32)
@@ -162,9 +165,12 @@ def test_a_before_image_holds_every_column_that_was_sent() -> None:
 def test_a_cast_that_loses_nothing_is_made(
     of: ColumnType, to: ColumnType, value: object, held: object
 ) -> None:
-    convert = lossless(of, to)
-    assert convert is not None
-    assert convert(value) == held
+    cast = lossless(of, to)
+    assert cast is not None
+    assert cast.value(value) == held
+    column = cast.column(pa.array([value, None], arrow_type(of)))
+    assert column.type == arrow_type(to)
+    assert column.to_pylist() == [held, None]
 
 
 @pytest.mark.parametrize(

@@ -6,17 +6,16 @@ Loses nothing: a column outside the model goes to `_steno_extra`; a mapping that
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from decimal import Decimal
-from typing import cast
 
+from stenograph.envelope.casts import Cast, lossless
 from stenograph.envelope.json_text import json_object, json_text
 from stenograph.envelope.table import WireColumn
 from stenograph.envelope.values import Convert, converter
 from stenograph.errors import SchemaConflict
 from stenograph.events import Missing, Row
-from stenograph.schemas import Column, ColumnType, Kind, TablePlan, TableShape, UnknownAvroType, column_type
+from stenograph.schemas import Column, ColumnType, TablePlan, TableShape, UnknownAvroType, column_type
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,42 +191,10 @@ class RowMapping:
         )
 
 
-def lossless(of: ColumnType, to: ColumnType) -> Callable[[object], object] | None:
-    """The conversion of history values that loses nothing; None where there is none."""
-    if of == to:
-        return _same
-    integers = {Kind.INT16: 5, Kind.INT32: 10, Kind.INT64: 19}
-    match of.kind, to.kind:
-        case ((Kind.INT16 | Kind.INT32 | Kind.INT64 as small), (Kind.INT16 | Kind.INT32 | Kind.INT64 as big)):
-            return _same if integers[small] <= integers[big] else None
-        case ((Kind.INT16 | Kind.INT32 | Kind.INT64 as small), Kind.DECIMAL):
-            whole = (to.precision or 0) - (to.scale or 0)
-            return _decimal if whole >= integers[small] else None
-        case Kind.DECIMAL, Kind.DECIMAL:
-            whole_of, whole_to = (of.precision or 0) - (of.scale or 0), (to.precision or 0) - (to.scale or 0)
-            return _same if whole_of <= whole_to and (of.scale or 0) <= (to.scale or 0) else None
-        case Kind.FLOAT32, Kind.FLOAT64:
-            return _same
-        case ((Kind.INT16 | Kind.INT32 | Kind.INT64 | Kind.UUID | Kind.JSON | Kind.NUMBER_TEXT), Kind.TEXT):
-            return str
-        case Kind.LIST, Kind.LIST if of.element and to.element and lossless(of.element, to.element) is _same:
-            return _same
-        case _:
-            return None
-
-
-def _same(value: object) -> object:
-    return value
-
-
-def _decimal(value: object) -> object:
-    return Decimal(cast(int, value))
-
-
-def _chained(first: Convert, second: Callable[[object], object]) -> Convert:
-    if second is _same:
+def _chained(first: Convert, second: Cast) -> Convert:
+    if second.is_identity:
         return first
-    return lambda value: second(first(value))
+    return lambda value: second.value(first(value))
 
 
 def _text(value: object, convert: Convert, of: ColumnType) -> str:
