@@ -96,10 +96,20 @@ def packed(values: Sequence[bytes | None]) -> pa.LargeBinaryArray:
     return values.array if isinstance(values, Packed) else pa.array(values, pa.large_binary())
 
 
+def bounds(array: pa.LargeBinaryArray) -> Ints:
+    """Where each string begins in the array's data, and where the last one ends."""
+    starts = array.buffers()[1]
+    if starts is None or not len(array):
+        return np.zeros(1, np.int64)
+    return np.frombuffer(memoryview(starts), np.int64)[array.offset : array.offset + len(array) + 1]
+
+
 def coded(values: Sequence[T]) -> Coded[T]:
     """The values by their choices, which must be hashable, in the order in which they first come."""
     if isinstance(values, Coded):
         return values
+    if len(values) and values.count(values[0]) == len(values):
+        return Coded((values[0],), np.zeros(len(values), np.int32))
     places: dict[T, int] = {}
     codes = [places.setdefault(value, len(places)) for value in values]
     return Coded(tuple(places), np.array(codes, np.int32))

@@ -1,4 +1,4 @@
-"""What every change log promises: writer, reader and audit, as ports.py words it.
+"""What every change log promises: writer, reader and audit, as the ports word it.
 
 An adapter joins with one line in `LOGS`.
 """
@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, closing
 from datetime import timedelta
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, cast
 
 import pytest
 
@@ -21,6 +21,7 @@ from stenograph.logs.embedded.reader import EmbeddedLogReader
 from stenograph.logs.embedded.settings import EmbeddedLogSettings
 from stenograph.logs.embedded.writer import EmbeddedLogWriter
 from stenograph.offsets import Partition
+from stenograph.packing import Packed, coded, packed
 from stenograph.ports import ChangeLogAudit, ChangeLogReader, ChangeLogWriter, EncodedBatch
 from tests.log_samples import batch, poll_until, position, records_of, seek_all, sent
 
@@ -90,6 +91,29 @@ def test_what_was_appended_is_read_with_every_part_of_it(log: Log, topic: str) -
     assert headers == dict(zip(appended.orders, appended.headers, strict=True))
     assert {lane for one in got for lane in one.lanes} == {appended.lane}
     assert {stamp for one in got for stamp in one.timestamps} == {1_700_000_000_123}
+
+
+def test_a_batch_in_arrays_is_stored_as_the_same_batch_in_lists(log: Log, topic: str) -> None:
+    writer = log.writer()
+    lists = batch(topic, 0, 20)
+    arrays = EncodedBatch(
+        lists.source,
+        lists.lane,
+        coded(lists.topics),
+        Packed(packed(lists.keys)),
+        Packed(packed(lists.values)),
+        lists.timestamps,
+        cast("Sequence[bytes]", Packed(packed(lists.orders))),
+        coded(lists.headers),
+        position(1),
+    )
+    writer.append(lists)
+    writer.append(arrays)
+    for one in poll_until(_ready(log, topic), 40):
+        records = list(
+            zip(one.timestamps, one.keys, one.values, one.lanes, one.orders, one.headers, strict=True)
+        )
+        assert records[: len(records) // 2] == records[len(records) // 2 :]
 
 
 def test_each_partition_keeps_the_order_of_appends(log: Log, topic: str) -> None:

@@ -173,12 +173,13 @@ def test_nothing_is_removed_while_no_group_is_known(path: Path) -> None:
 def test_old_records_are_removed_below_the_least_report(path: Path) -> None:
     place = Partition(TOPIC, 0)
     with _writing(path) as writer, _reading(path, "one") as one, _reading(path, "other") as other:
-        writer.append(batch(TOPIC, 0, 10, keys=[None] * 10, timestamp=LONG_AGO))
-        one.report({place: 8})
-        other.report({place: 5})
+        for first in (0, 4, 7):
+            writer.append(batch(TOPIC, first, 3, keys=[None] * 3, timestamp=LONG_AGO))
+        one.report({place: 9})
+        other.report({place: 8})
     with _writing(path) as writer:
         writer.append(batch(TOPIC, 10, 1, keys=[None]))
-    assert _extent(path) == (5, 11)
+    assert _extent(path) == (6, 10)
 
 
 def test_a_group_that_has_not_reported_a_partition_holds_it(path: Path) -> None:

@@ -47,10 +47,11 @@ RECORD = st.tuples(
 
 @dataclass
 class Model:
-    """The log as lists: every record ever appended, and where each partition's held ones begin."""
+    """The log as lists: every record ever appended, where each partition's held ones begin, and its segments' ends."""
 
     records: dict[Partition, list[Stored]] = field(default_factory=dict)
     first: dict[Partition, int] = field(default_factory=dict)
+    segments: dict[Partition, list[int]] = field(default_factory=dict)
     position: Position | None = None
     reports: dict[str, dict[Partition, int]] = field(default_factory=lambda: {group: {} for group in GROUPS})
     retention_due: bool = True
@@ -65,6 +66,10 @@ class Model:
         ):
             place = Partition(topic, partition_of(key, PARTITIONS))
             self.records[place].append((timestamp, key, value, batch.lane, order, headers))
+        for place, held in self.records.items():
+            ends = self.segments.setdefault(place, [0])
+            if len(held) > ends[-1]:
+                ends.append(len(held))
         self.position = batch.upto or self.position
         if self.retention_due and (len(batch) or batch.upto):
             self.retention_due = False
@@ -76,8 +81,11 @@ class Model:
                 group for group, seen in self.reports.items() if any(p.topic == place.topic for p in seen)
             ]
             least = min((self.reports[group].get(place, 0) for group in groups), default=0)
-            while self.first[place] < least and held[self.first[place]][0] == LONG_AGO:
-                self.first[place] += 1
+            for stop in self.segments[place]:
+                segment = held[self.first[place] : stop]
+                if stop > least or any(timestamp != LONG_AGO for timestamp, *_ in segment):
+                    break
+                self.first[place] = max(self.first[place], stop)
 
 
 class EmbeddedLogMachine(RuleBasedStateMachine):

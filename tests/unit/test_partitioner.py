@@ -1,4 +1,4 @@
-"""A key goes where Kafka's Java clients send it."""
+"""A key goes where Kafka's hash of its datum sends it, whatever its schema's number."""
 
 from __future__ import annotations
 
@@ -6,10 +6,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from stenograph.envelope.framing import framed
 from stenograph.logs.embedded.headers import pack_headers, unpack_headers
-from stenograph.logs.embedded.partitioner import murmur2, partition_of
+from stenograph.logs.embedded.partitioner import murmur2, partition_of, partitions_of
 from stenograph.logs.embedded.shares import fair_shares
 from stenograph.offsets import Partition
+from stenograph.packing import packed
 
 PUBLISHED = {
     b"21": -973932308,
@@ -34,6 +36,28 @@ def test_the_partition_is_the_hash_without_its_sign(key: bytes) -> None:
 @given(key=st.binary(), partitions=st.integers(1, 64))
 def test_every_key_has_a_partition_that_exists(key: bytes, partitions: int) -> None:
     assert partition_of(key, partitions) in range(partitions)
+
+
+@given(datum=st.binary(max_size=20), first=st.integers(0, 2**32 - 1), second=st.integers(0, 2**32 - 1))
+def test_a_key_stays_in_its_partition_when_its_schema_changes(datum: bytes, first: int, second: int) -> None:
+    """Invariant 4."""
+    assert partition_of(framed(first, datum), 64) == partition_of(framed(second, datum), 64)
+    assert partition_of(framed(first, datum), 64) == (murmur2(datum) & 0x7FFFFFFF) % 64
+
+
+FRAMED = st.builds(framed, st.integers(0, 3), st.binary(max_size=12))
+KEYS = st.lists(
+    st.none() | FRAMED | st.binary(max_size=12) | st.binary(min_size=250, max_size=300), max_size=40
+)
+
+
+@given(keys=KEYS, partitions=st.integers(1, 64), skipped=st.integers(0, 3))
+def test_all_keys_at_once_go_where_each_goes_alone(
+    keys: list[bytes | None], partitions: int, skipped: int
+) -> None:
+    """Invariant 4."""
+    array = packed([b"before"] * skipped + keys + [b"after"])[skipped:-1]
+    assert partitions_of(array, partitions).tolist() == [partition_of(key, partitions) for key in keys]
 
 
 def test_no_key_is_partition_0() -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 from stenograph.logs.embedded.audit import EmbeddedLogAudit
 from stenograph.logs.embedded.checkup import EmbeddedLogCheckup
 from stenograph.logs.embedded.reader import EmbeddedLogReader
+from stenograph.logs.embedded.requests import FolderRequests
 from stenograph.logs.embedded.settings import EmbeddedLogSettings
 from stenograph.logs.embedded.writer import EmbeddedLogWriter
 from stenograph.pipeline.site import Site
@@ -38,6 +39,10 @@ class EmbeddedLogAdapter:
     def audit(self) -> EmbeddedLogAudit:
         """The log as an operator sees it."""
         return EmbeddedLogAudit(self._path)
+
+    def requests(self) -> FolderRequests:
+        """The requests kept beside the log."""
+        return FolderRequests(self._path.parent / "requests")
 
     def checkup(self) -> EmbeddedLogCheckup:
         """The log's file, to be looked at."""

@@ -15,11 +15,15 @@ from pathlib import Path
 from stenograph.diagnosis import Diagnosis, fault, ok, place_point, room_point, size, warning
 from stenograph.logs.embedded.faults import told_as_log_errors
 from stenograph.logs.embedded.file import open_existing, refuse_unwritable
+from stenograph.logs.embedded.records import oldest_from
+from stenograph.logs.embedded.retention import is_any_removable
+from stenograph.logs.embedded.room import live_bytes
 from stenograph.logs.embedded.settings import EmbeddedLogSettings
 from stenograph.logs.embedded.topics import Stretch, stretches
 from stenograph.offsets import Partition
 
 _DAY_SECONDS = 86_400
+_NEARLY_FULL = 0.9
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +55,7 @@ class EmbeddedLogCheckup:
                         *self._partitions(connection),
                         self._oldest(connection, held),
                         *self._unreported(connection, held),
+                        *self._size(connection),
                     ]
                 yield from points
 
@@ -65,14 +70,33 @@ class EmbeddedLogCheckup:
                 )
 
     def _oldest(self, connection: sqlite3.Connection, held: dict[Partition, Stretch]) -> Diagnosis:
-        stamps = [stamp for part in held.values() if (stamp := _first_stamp(connection, part)) is not None]
+        stamps = [
+            stamp
+            for part in held.values()
+            if (stamp := oldest_from(connection, part, part.first)) is not None
+        ]
         count = sum(part.next - part.first for part in held.values())
         if not stamps:
             return ok("records", "The log holds no record.")
         age = _age(max(0.0, time.time() - min(stamps) / 1000))
-        kept = self.settings.retain_days
-        sentence = f"The log holds {count:,} records; the oldest is {age} old, {kept:g} days are kept."
+        kept, most = self.settings.retain_days, size(self.settings.max_bytes)
+        sentence = (
+            f"The log holds {count:,} records; the oldest is {age} old, {kept:g} days or {most} are kept."
+        )
         return ok("records", sentence)
+
+    def _size(self, connection: sqlite3.Connection) -> Iterator[Diagnosis]:
+        held, most = live_bytes(connection), self.settings.max_bytes
+        if held < most * _NEARLY_FULL or is_any_removable(connection):
+            return
+        sentence = f"Records that no sink has stored take {size(held)}; `log.max_size` is {size(most)}."
+        fix = f"steno sink -p {self.pipeline} # or raise log.max_size"
+        if held > most:
+            yield fault("size", f"The log has reached its size, and capture waits: {sentence}", fix)
+        else:
+            yield warning(
+                "size", f"The log has nearly reached its size, and capture will wait: {sentence}", fix
+            )
 
     def _unreported(
         self, connection: sqlite3.Connection, held: dict[Partition, Stretch]
@@ -89,7 +113,7 @@ class EmbeddedLogCheckup:
             place = (part.topic_id, part.number)
             at = max(part.first, reported.get(place, part.first))
             waiting += max(0, part.next - at)
-            stamp = _stamp(connection, part, at)
+            stamp = oldest_from(connection, part, at)
             overdue = overdue or (
                 stamp is not None and time.time() - stamp / 1000 > self.settings.retain_days * _DAY_SECONDS
             )
@@ -106,18 +130,6 @@ class EmbeddedLogCheckup:
             yield warning("unreported", f"{sentence} None ever has.", f"steno sink -p {self.pipeline}")
         else:
             yield ok("unreported", sentence)
-
-
-def _first_stamp(connection: sqlite3.Connection, part: Stretch) -> int | None:
-    return _stamp(connection, part, part.first)
-
-
-def _stamp(connection: sqlite3.Connection, part: Stretch, offset: int) -> int | None:
-    found = connection.execute(
-        "SELECT timestamp FROM records WHERE topic_id = ? AND partition = ? AND offset >= ? ORDER BY offset LIMIT 1",
-        (part.topic_id, part.number, offset),
-    ).fetchone()
-    return None if found is None else int(found[0])
 
 
 def _age(seconds: float) -> str:

@@ -55,6 +55,12 @@ def _of_sqlite(fault: sqlite3.Error, path: Path) -> StenographError | None:
                 path=path,
                 reason=getattr(fault, "sqlite_errorname", fault),
             )
+        case sqlite3.SQLITE_TOOBIG:
+            return LogRefused(
+                "A record is larger than the log's file can hold, which is 1 GB.",
+                hint="Leave its table out of the pipeline, or shorten the row and start capture anew (`--anew`).",
+                path=path,
+            )
         case sqlite3.SQLITE_CANTOPEN:
             return LogUnavailable(
                 "The log's file, or one that SQLite keeps beside it, cannot be opened.",

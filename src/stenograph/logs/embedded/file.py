@@ -20,7 +20,7 @@ from stenograph.logs.embedded.faults import told_as_log_errors
 
 APPLICATION_ID = 0x5374656E
 """`Sten` in the header of every log file."""
-VERSION = 1
+VERSION = 2
 BUSY_SECONDS = 5.0
 """How long a statement waits for another process before it is LogUnavailable."""
 _PAGE_BYTES = 16_384

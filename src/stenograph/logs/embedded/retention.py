@@ -1,4 +1,4 @@
-"""Removes old records that every group of sinks has reported.
+"""Removes old records that every group of sinks has reported, whole segments at a time.
 
 Never removes a record that some group has not reported, and nothing at all while no group is known (Invariant 2).
 """
@@ -7,51 +7,73 @@ from __future__ import annotations
 
 import sqlite3
 from collections import defaultdict
+from collections.abc import Iterator
+from heapq import merge
 
 from stenograph.logs.embedded.topics import Stretch, stretches
 
+REMOVED_BYTES = 32 << 20
+"""Removed in one transaction, so that an append never waits long for retention."""
+REMOVED_SEGMENTS = 10_000
+"""The same for small segments, whose number costs more than their bytes."""
 
-def remove_reported(connection: sqlite3.Connection, older_than: int, limit: int) -> int:
-    """Remove at most `limit` records and return how many; `older_than` is in milliseconds since 1970 UTC.
+_Segment = tuple[int, int, int, int, int]
+"""Its number, topic's number, partition, offset after it, and bytes; the first one sorts by age."""
 
-    Removes from the front of a partition only and stops at the first record that is young, so that what a
-    partition holds has no hole. Runs inside the caller's transaction.
+
+def remove_reported(connection: sqlite3.Connection, older_than: int | None, limit: int) -> bool:
+    """Remove segments, the oldest first, until they held `limit` bytes; return whether there may be more to remove.
+
+    `older_than` is in milliseconds since 1970 UTC, None for whatever age. Removes from the front of a partition only
+    and stops at the first segment with a young or an unreported record, so that what a partition holds has no hole.
+    Runs inside the caller's transaction.
     """
+    removed = count = 0
+    ends: dict[tuple[int, int], int] = {}
+    for _, topic_id, number, stop, size in _removable(connection, older_than):
+        if removed >= limit or count >= REMOVED_SEGMENTS:
+            break
+        ends[topic_id, number] = stop
+        removed += size
+        count += 1
+    for place, stop in ends.items():
+        connection.execute(
+            "DELETE FROM segments WHERE topic_id = ? AND partition = ? AND first < ?", (*place, stop)
+        )
+        connection.execute("UPDATE ends SET first = ? WHERE topic_id = ? AND partition = ?", (stop, *place))
+    return removed >= limit or count >= REMOVED_SEGMENTS
+
+
+def is_any_removable(connection: sqlite3.Connection) -> bool:
+    """Whether there is a segment that every group has reported."""
+    return next(_removable(connection, None), None) is not None
+
+
+def _removable(connection: sqlite3.Connection, older_than: int | None) -> Iterator[_Segment]:
+    """The segments that may go, in the order in which they were appended."""
     least = _least_reported(connection)
-    removed = 0
-    for stretch in stretches(connection).values():
-        if removed >= limit:
-            break
-        bound = least.get((stretch.topic_id, stretch.number), 0)
-        first = _first_kept(connection, stretch, bound, older_than, limit - removed)
-        if first > stretch.first:
-            place = (stretch.topic_id, stretch.number)
-            connection.execute(
-                "DELETE FROM records WHERE topic_id = ? AND partition = ? AND offset < ?", (*place, first)
-            )
-            connection.execute(
-                "UPDATE ends SET first = ? WHERE topic_id = ? AND partition = ?", (first, *place)
-            )
-            removed += first - stretch.first
-    return removed
-
-
-def _first_kept(
-    connection: sqlite3.Connection, stretch: Stretch, bound: int, older_than: int, limit: int
-) -> int:
-    first = stretch.first
-    if bound <= first:
-        return first
-    candidates = connection.execute(
-        "SELECT offset, timestamp FROM records WHERE topic_id = ? AND partition = ? AND offset < ?"
-        " ORDER BY offset LIMIT ?",
-        (stretch.topic_id, stretch.number, bound, limit),
+    return merge(
+        *(
+            _front(connection, stretch, bound, older_than)
+            for stretch in stretches(connection).values()
+            if (bound := least.get((stretch.topic_id, stretch.number), 0)) > stretch.first
+        )
     )
-    for offset, timestamp in candidates:
-        if timestamp >= older_than:
+
+
+def _front(
+    connection: sqlite3.Connection, stretch: Stretch, bound: int, older_than: int | None
+) -> Iterator[_Segment]:
+    candidates = connection.execute(
+        "SELECT id, next, newest, length(payload) FROM segments WHERE topic_id = ? AND partition = ?"
+        " ORDER BY first",
+        (stretch.topic_id, stretch.number),
+    )
+    for key, stop, newest, size in candidates:
+        if stop > bound or (older_than is not None and newest >= older_than):
             break
-        first = offset + 1
-    return first
+        yield key, stretch.topic_id, stretch.number, stop, size
+    candidates.close()
 
 
 def _least_reported(connection: sqlite3.Connection) -> dict[tuple[int, int], int]:

@@ -9,24 +9,21 @@ CREATE TABLE topics (
     partitions INTEGER NOT NULL
 ) STRICT;
 
--- Lane names repeat in every record, so records hold a number.
-CREATE TABLE lanes (
+-- What one append gave to one partition, or a part of it: the records from first up to but not including next, with
+-- their least and greatest timestamp. The payload is as segment.py describes it, and stands last, so that the other
+-- columns are read without it.
+CREATE TABLE segments (
     id INTEGER PRIMARY KEY,
-    name TEXT NOT NULL UNIQUE
-) STRICT;
-
-CREATE TABLE records (
     topic_id INTEGER NOT NULL,
     partition INTEGER NOT NULL,
-    offset INTEGER NOT NULL,
-    timestamp INTEGER NOT NULL,
-    key BLOB,
-    value BLOB,
-    lane INTEGER,
-    ord BLOB,
-    headers BLOB NOT NULL,
-    PRIMARY KEY (topic_id, partition, offset)
-) STRICT, WITHOUT ROWID;
+    first INTEGER NOT NULL,
+    next INTEGER NOT NULL,
+    oldest INTEGER NOT NULL,
+    newest INTEGER NOT NULL,
+    payload BLOB NOT NULL
+) STRICT;
+
+CREATE UNIQUE INDEX segments_by_place ON segments (topic_id, partition, first);
 
 -- What each partition holds, so that offsets never go back when its records are gone.
 CREATE TABLE ends (

@@ -7,25 +7,25 @@ from __future__ import annotations
 
 import sqlite3
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
 
 from stenograph.errors import LogUnavailable
+from stenograph.logs.embedded.division import Share, divide
 from stenograph.logs.embedded.file import LogFile, create_or_open
-from stenograph.logs.embedded.headers import pack_headers
-from stenograph.logs.embedded.partitioner import partition_of
 from stenograph.logs.embedded.positions import store_position, stored_position
-from stenograph.logs.embedded.retention import remove_reported
+from stenograph.logs.embedded.records import LARGE_BYTES
+from stenograph.logs.embedded.retention import REMOVED_BYTES, remove_reported
+from stenograph.logs.embedded.room import make_room
 from stenograph.logs.embedded.settings import EmbeddedLogSettings
 from stenograph.logs.embedded.topics import topic_ids
 from stenograph.offsets import Position
 from stenograph.ports import EncodedBatch
 
 RETENTION_PAUSE = timedelta(minutes=1)
-RETENTION_PIECE = 10_000
-"""Records removed in one transaction, so that an append never waits long for retention."""
+_INSERT = "INSERT INTO segments (topic_id, partition, first, next, oldest, newest, payload) VALUES (?, ?, ?, ?, ?, ?,"
 
 
 class EmbeddedLogWriter:
@@ -44,14 +44,13 @@ class EmbeddedLogWriter:
         """See `ChangeLogWriter.append`; waits at most `BUSY_SECONDS` for another process."""
         if not len(batch) and batch.upto is None:
             return
-        partitions = self._settings.partitions
-        numbers = [partition_of(key, partitions) for key in batch.keys]
-        headers = [pack_headers(of_record) for of_record in batch.headers]
+        shares = list(divide(batch, self._settings.partitions)) if len(batch) else []
         with self._open().transaction("BEGIN IMMEDIATE") as connection:
             if batch.upto is not None:
                 store_position(connection, batch.source, batch.upto)
-            if len(batch):
-                self._insert(connection, batch, numbers, headers)
+            if shares:
+                make_room(connection, sum(share.size for share in shares), self._settings, self._path)
+                self._insert(connection, shares)
         self._retain()
 
     def position(self, source: str) -> Position | None:
@@ -70,31 +69,18 @@ class EmbeddedLogWriter:
             self._file = create_or_open(self._path)
         return self._file
 
-    def _insert(
-        self, connection: sqlite3.Connection, batch: EncodedBatch, numbers: list[int], headers: list[bytes]
-    ) -> None:
-        ids = topic_ids(connection, dict.fromkeys(batch.topics), self._settings.partitions)
-        lane = _lane_id(connection, batch.lane)
+    def _insert(self, connection: sqlite3.Connection, shares: Sequence[Share]) -> None:
+        ids = topic_ids(connection, dict.fromkeys(share.topic for share in shares), self._settings.partitions)
         ends = _ends(connection, ids)
-        rows = []
-        for topic, number, timestamp, key, value, order, blob in zip(
-            batch.topics,
-            numbers,
-            batch.timestamps,
-            batch.keys,
-            batch.values,
-            batch.orders,
-            headers,
-            strict=True,
-        ):
-            place = (ids[topic], number)
-            offset = ends[place]
-            ends[place] = offset + 1
-            rows.append((*place, offset, timestamp, key, value, lane, order, blob))
-        connection.executemany("INSERT INTO records VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", rows)
+        moved: dict[tuple[int, int], int] = {}
+        for share in shares:
+            place = (ids[share.topic], share.number)
+            first = moved.get(place, ends[place])
+            moved[place] = first + share.count
+            _store(connection, (*place, first, moved[place], share.oldest, share.newest), share)
         connection.executemany(
-            "UPDATE ends SET next = ?3 WHERE topic_id = ?1 AND partition = ?2 AND next <> ?3",
-            [(*place, end) for place, end in ends.items()],
+            "UPDATE ends SET next = ?3 WHERE topic_id = ?1 AND partition = ?2",
+            [(*place, end) for place, end in moved.items()],
         )
 
     def _retain(self) -> None:
@@ -102,11 +88,11 @@ class EmbeddedLogWriter:
         if now < self._retention_due:
             return
         older_than = int((time.time() - timedelta(days=self._settings.retain_days).total_seconds()) * 1000)
-        removed = 0
+        more = False
         # The append is durable already; what cannot be removed now is removed after a later one.
         with suppress(LogUnavailable), self._open().transaction("BEGIN IMMEDIATE") as connection:
-            removed = remove_reported(connection, older_than, RETENTION_PIECE)
-        if removed < RETENTION_PIECE:
+            more = remove_reported(connection, older_than, REMOVED_BYTES)
+        if not more:
             self._retention_due = now + RETENTION_PAUSE.total_seconds()
 
 
@@ -120,7 +106,12 @@ def _ends(connection: sqlite3.Connection, ids: Mapping[str, int]) -> dict[tuple[
     }
 
 
-def _lane_id(connection: sqlite3.Connection, lane: str) -> int:
-    connection.execute("INSERT INTO lanes (name) VALUES (?) ON CONFLICT (name) DO NOTHING", (lane,))
-    (lane_id,) = connection.execute("SELECT id FROM lanes WHERE name = ?", (lane,)).fetchone()
-    return int(lane_id)
+def _store(connection: sqlite3.Connection, place: tuple[int, ...], share: Share) -> None:
+    if share.size <= LARGE_BYTES:
+        connection.execute(f"{_INSERT} ?)", (*place, b"".join(share.pieces)))
+        return
+    key = connection.execute(f"{_INSERT} zeroblob(?))", (*place, share.size)).lastrowid
+    assert key is not None
+    with connection.blobopen("segments", "payload", key) as blob:
+        for piece in share.pieces:
+            blob.write(piece)
