@@ -94,12 +94,14 @@ CREATE TABLE _steno_schemas (
     PRIMARY KEY (history_table, fingerprint)
 );
 
--- What the catalogue cannot say of a history table; number_columns are the VARCHARs that hold exact numbers.
+-- What the catalogue cannot say of a history table; number_columns are the VARCHARs that hold exact numbers, lifts say
+-- how the views read a column in rows that were stored before it.
 CREATE TABLE _steno_tables (
     history_table VARCHAR NOT NULL PRIMARY KEY,
     key_columns VARCHAR[] NOT NULL,
     tracked_columns VARCHAR[] NOT NULL,
     number_columns VARCHAR[] NOT NULL,
+    lifts JSON NOT NULL,
     recorded_at TIMESTAMP WITH TIME ZONE NOT NULL
 );
 

@@ -24,4 +24,4 @@ ORDER BY topic, log_partition, log_offset;
 -- name: gaps
 SELECT source, table_name, after, before, cause, repaired_by, recorded_at
 FROM _steno_gaps
-ORDER BY recorded_at, source, table_name;
+ORDER BY recorded_at, topic, log_partition, log_offset;

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 LANE = "steno.lane"
 ORDER = "steno.order"
@@ -47,6 +48,19 @@ def names_json(names: Sequence[str]) -> bytes:
 def texts_json(texts: Mapping[str, str]) -> bytes:
     """Column to exact text, as a header holds it."""
     return json.dumps(dict(texts), separators=(",", ":"), ensure_ascii=False).encode()
+
+
+def json_of(header: bytes) -> Any:
+    """What a header's JSON says; raise ValueError for what is no JSON, or JSON that is no text to a warehouse."""
+    said = json.loads(header, parse_constant=_refused)
+    if b"\\u" in header:
+        # Half a surrogate pair can be written in JSON and is no text to anybody.
+        json.dumps(said, ensure_ascii=False).encode()
+    return said
+
+
+def _refused(constant: str) -> object:
+    raise ValueError(constant)
 
 
 def _text(value: object) -> str:

@@ -12,7 +12,7 @@ from enum import Enum
 from typing import Any, assert_never, cast
 
 from stenograph.envelope.codec import EnvelopeDecoder
-from stenograph.envelope.headers import BEFORE, NEW_KEY, OLD_KEY, TEXT, UNAVAILABLE, UNCHANGED
+from stenograph.envelope.headers import BEFORE, NEW_KEY, OLD_KEY, TEXT, UNAVAILABLE, UNCHANGED, json_of
 from stenograph.envelope.table import COLUMN_NAME, WireColumn
 from stenograph.errors import RecordUnreadable
 from stenograph.events import ChangeEvent, KeyChange, Missing, Op, Origin, Row, TableId, Transaction
@@ -138,15 +138,17 @@ class EventReader:
         return {self._names[field]: item for field, item in value.items()}
 
     def _texts_of(self, header: bytes | None) -> dict[str, str]:
-        texts = {} if header is None else json.loads(header)
+        texts = {} if header is None else json_of(header)
         if not isinstance(texts, dict) or not texts.keys() <= set(self._names.values()):
             raise _not_an_event("names a column in its headers that its schema does not have")
+        if not all(isinstance(text, str) for text in texts.values()):
+            raise _not_an_event("has an exact text in its headers that is none")
         return texts
 
     def _mark_unchanged(self, row: dict[str, object], names: bytes | None, writer: Writer) -> None:
         match writer:
             case Writer.OURS:
-                for name in json.loads(names or b"[]"):
+                for name in json_of(names or b"[]"):
                     if name not in row:
                         raise _not_an_event("names a column in its headers that its schema does not have")
                     row[name] = Missing.UNCHANGED
@@ -200,7 +202,7 @@ def _is_text(column: WireColumn) -> bool:
 def _key_change(headers: Mapping[str, bytes]) -> tuple[KeyChange | None, Row | None]:
     for name, half in ((NEW_KEY, KeyChange.LEFT), (OLD_KEY, KeyChange.ARRIVED)):
         if name in headers:
-            key = json.loads(headers[name])
+            key = json_of(headers[name])
             if not isinstance(key, dict):
                 raise _not_an_event("names another key in its headers that is none")
             return half, key

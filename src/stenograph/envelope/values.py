@@ -6,6 +6,7 @@ Temporal values stay whole numbers (days, microseconds) as Arrow stores them: Py
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -21,6 +22,8 @@ Convert = Callable[[object], object]
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _SENTINELS = {2**63 - 1, -(2**63), 9223372036825200000, -9223372036832400000}
 """Longs that stand for an infinite date or timestamp."""
+_ZONED_SENTINELS = {"+294247-01-10T04:00:25.200000Z", "-290308-12-21T19:59:27.600000Z"}
+_FAR = re.compile(r"([+-]?[0-9]{4,6})(-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2})(?:\.([0-9]{1,6}))?Z")
 _MICROS = range(-(2**63) + 2, 2**63 - 1)
 _DAY_MICROS = range(86_400_000_000 + 1)
 """24:00:00 is a time of day in SQL."""
@@ -129,7 +132,7 @@ def _whole(of: ColumnType) -> Convert:
 
 def _micros(of: str, factor: int, allowed: range) -> Convert:
     def convert(value: object) -> object:
-        if not isinstance(value, int) or value in _SENTINELS or value * factor not in allowed:
+        if not isinstance(value, int) or value * factor in _SENTINELS or value * factor not in allowed:
             raise _out_of_range(of)
         return value * factor
 
@@ -141,8 +144,26 @@ def _zoned(value: object) -> object:
         span = datetime.fromisoformat(cast(str, value)) - _EPOCH
     except (ValueError, TypeError, OverflowError):
         # TypeError: an instant without its zone is none.
-        raise _out_of_range("timestamp with time zone") from None
+        return _far(value)
     return (span.days * 86400 + span.seconds) * 1_000_000 + span.microseconds
+
+
+def _far(value: object) -> int:
+    """An instant of a year below 1 or above 9999, in ISO 8601's signed form: the calendar repeats every 400 years."""
+    found = _FAR.fullmatch(value) if isinstance(value, str) and value not in _ZONED_SENTINELS else None
+    if found is None:
+        raise _out_of_range("timestamp with time zone")
+    year, fraction = int(found[1]), (found[3] or "").ljust(6, "0")
+    near = 2000 + year % 400
+    try:
+        span = datetime.fromisoformat(f"{near}{found[2]}+00:00") - _EPOCH
+    except ValueError:
+        raise _out_of_range("timestamp with time zone") from None
+    days = span.days + (year - near) // 400 * 146_097
+    micros = (days * 86400 + span.seconds) * 1_000_000 + int(fraction)
+    if micros not in _MICROS:
+        raise _out_of_range("timestamp with time zone")
+    return micros
 
 
 def _day(value: object) -> object:
@@ -177,7 +198,8 @@ def _uuid(value: object) -> object:
         canonical = ""
     if canonical != cast(str, value).lower():
         raise _out_of_range("UUID")
-    return value
+    # In lower case, as a warehouse gives it back.
+    return canonical
 
 
 def _jsonable(value: object) -> object:

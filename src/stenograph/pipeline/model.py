@@ -56,7 +56,8 @@ class Pipeline:
     """One pipeline file, checked.
 
     `name` is the file's name without its ending. `folder` is the project: the parent of `pipelines/`, or the
-    file's own folder; relative paths in settings start there. `models` holds each model that a table names.
+    file's own folder; relative paths in settings start there. `models` holds the newest version of
+    each model that a table names, `earlier` the versions before it, oldest first.
     """
 
     name: str
@@ -71,6 +72,7 @@ class Pipeline:
     warehouse_kind: str
     warehouse: BaseModel
     models: Mapping[str, Model] = field(default_factory=dict)
+    earlier: Mapping[str, tuple[Model, ...]] = field(default_factory=dict)
 
 
 def load(file: Path, kinds: Kinds) -> Pipeline:
@@ -109,6 +111,7 @@ def load(file: Path, kinds: Kinds) -> Pipeline:
         warehouse_kind=warehouse.kind,
         warehouse=warehouse.settings,
         models=reading.models,
+        earlier=reading.earlier,
     )
 
 

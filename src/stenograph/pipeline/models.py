@@ -16,7 +16,17 @@ from fastavro.schema import SchemaParseException, UnknownType
 
 from stenograph.pipeline.faults import ConfigurationFaults, Fault, shown, suggestion
 from stenograph.resources import bundled
-from stenograph.schemas import Column, Model, TableShape, UnknownAvroType, column_type, fields_of
+from stenograph.schemas import (
+    AvroField,
+    Column,
+    Default,
+    Model,
+    TableShape,
+    UnknownAvroType,
+    column_type,
+    default_datum,
+    fields_of,
+)
 
 MODEL_NAME = re.compile(r"[a-z][a-z0-9_]*")
 _FIELD_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
@@ -153,6 +163,7 @@ class _Reading:
     columns: dict[str, Column] = field(default_factory=dict)
     nullable: set[str] = field(default_factory=set)
     required: set[str] = field(default_factory=set)
+    defaults: dict[str, Default] = field(default_factory=dict)
 
     def model(self, record: Mapping[str, object], name: str, version: int) -> Model | None:
         before = len(self.faults)
@@ -169,7 +180,8 @@ class _Reading:
             self._avro(record)
         if len(self.faults) > before:
             return None
-        return Model(name, version, TableShape(tuple(self.columns.values()), key), frozenset(self.required))
+        shape = TableShape(tuple(self.columns.values()), key)
+        return Model(name, version, shape, frozenset(self.required), self.defaults)
 
     def fault(self, path: str, message: str, near: str = "") -> None:
         """Add a fault on the first line that holds `near`: JSON is read without line numbers."""
@@ -201,6 +213,15 @@ class _Reading:
                 self.nullable.add(name)
             elif not read.has_default:
                 self.required.add(name)
+            self._default(name, read, entry.get("default"))
+
+    def _default(self, name: str, read: AvroField, default: object) -> None:
+        if default is None and (read.nullable or not read.has_default):
+            return
+        try:
+            self.defaults[name] = Default(read.type, default_datum(read.type, default))
+        except ValueError as refusal:
+            self._field_fault(name, f"has a default that {refusal}")
 
     def _key(self, key: object) -> tuple[str, ...]:
         if (

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from stenograph.pipeline.model import Pipeline
 from stenograph.pipeline.tables import history_name
-from stenograph.schemas import TablePlan
+from stenograph.schemas import TablePlan, ValuePolicy
 
 
 def plans(pipeline: Pipeline) -> tuple[TablePlan, ...]:
@@ -22,6 +22,10 @@ def plans(pipeline: Pipeline) -> tuple[TablePlan, ...]:
             renames=settings.map,
             track=settings.track,
             keep_before=settings.keep_before,
+            evolution=settings.evolution,
+            unheld=settings.unheld if isinstance(settings.unheld, ValuePolicy) else ValuePolicy.TEXT,
+            unheld_by_column={} if isinstance(settings.unheld, ValuePolicy) else settings.unheld,
+            earlier=() if settings.model is None else pipeline.earlier.get(settings.model, ()),
         )
         for table, settings in pipeline.tables.items()
     )

@@ -9,12 +9,13 @@ import re
 from collections.abc import Mapping
 from typing import TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 from pydantic_core import ErrorDetails
 
 from stenograph.errors import ConfigurationError
 from stenograph.pipeline.document import Document, Place
 from stenograph.pipeline.faults import Fault, suggestion
+from stenograph.schemas import Evolution, OnRewrite, ValuePolicy
 
 
 class Section(BaseModel):
@@ -40,6 +41,26 @@ class TableSettings(Section):
     keep_before: bool = Field(
         default=False, description="Whether history also keeps each row's state before."
     )
+    on_rewrite: OnRewrite = Field(
+        OnRewrite.SNAPSHOT, description="What to do when DDL has changed rows without giving their changes."
+    )
+    evolution: Evolution = Field(
+        Evolution.EVOLVE, description="What happens when the table's shape changes: evolve, freeze or ignore."
+    )
+    unheld: ValuePolicy | dict[str, ValuePolicy] = Field(
+        ValuePolicy.TEXT,
+        description="What becomes of a value that a history column cannot hold: text or quarantine, also by column.",
+    )
+
+    @field_validator("unheld", mode="before")
+    @classmethod
+    def _known_policies(cls, given: object) -> object:
+        policies = list(given.values()) if isinstance(given, Mapping) else [given]
+        if all(isinstance(policy, str) and policy in set(ValuePolicy) for policy in policies):
+            return given
+        raise ValueError(
+            "must be text or quarantine, or columns with one of them, as in {amount: quarantine}"
+        )
 
 
 S = TypeVar("S", bound=BaseModel)

@@ -12,8 +12,8 @@ from pathlib import Path
 
 from stenograph.events import TableId
 from stenograph.pipeline.document import Document, Place
-from stenograph.pipeline.faults import ConfigurationFaults, Fault, shown, suggestion
-from stenograph.pipeline.models import MODEL_NAME, folder_of, load_model, names_in
+from stenograph.pipeline.faults import Fault, shown, suggestion
+from stenograph.pipeline.models import MODEL_NAME, folder_of, model_files, names_in
 from stenograph.pipeline.settings import TableSettings, validated
 from stenograph.resources import bundled
 from stenograph.schemas import Model
@@ -36,6 +36,7 @@ class TableReading:
     faults: list[Fault]
     tables: dict[TableId, TableSettings] = field(default_factory=dict)
     models: dict[str, Model] = field(default_factory=dict)
+    earlier: dict[str, tuple[Model, ...]] = field(default_factory=dict)
     _broken: set[str] = field(default_factory=set)
     _taken: dict[str, tuple[TableId, str | None]] = field(default_factory=dict)
 
@@ -91,10 +92,11 @@ class TableReading:
             close = suggestion(name, known) or f"; there are {', '.join(sorted(known)) or 'none'}"
             self._fault((*place, "model"), f'no model "{shown(name)}" in schemas/{close}')
         else:
-            try:
-                self.models[name] = load_model(folder, name)
-            except ConfigurationFaults as refusal:
-                self.faults.extend(refusal.faults)
+            found, wrong = model_files(folder, name)
+            self.faults.extend(wrong)
+            if not wrong:
+                *earlier, newest = (each.model for each in found)
+                self.models[name], self.earlier[name] = newest, tuple(earlier)
         if name not in self.models:
             self._broken.add(name)
 
@@ -110,6 +112,12 @@ class TableReading:
                 taken = f'"{shown(target)}" is filled from "{shown(targets[target])}" already'
                 self._fault((*place, "map", column), taken)
             targets[target] = column
+        if isinstance(settings.unheld, dict) and settings.model in self.models:
+            fields = [column.name for column in self.models[settings.model].shape.columns]
+            for column in settings.unheld:
+                if column not in fields:
+                    wrong = f'"{shown(column)}" is no field of the model {settings.model}'
+                    self._fault((*place, "unheld", column), wrong + suggestion(column, fields))
         for number, column in enumerate(settings.track):
             if column in settings.track[:number]:
                 self._fault((*place, "track", number), f'"{shown(column)}" is named twice')

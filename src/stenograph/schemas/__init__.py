@@ -2,7 +2,6 @@
 
 from stenograph.schemas.avro import (
     AvroField,
-    AvroType,
     UnknownAvroType,
     column_type,
     fields_of,
@@ -10,15 +9,23 @@ from stenograph.schemas.avro import (
     nullable_of,
     resolved,
 )
+from stenograph.schemas.defaults import default_datum
+from stenograph.schemas.recorded import Memory, recorded_shapes, shape_of_text, shape_text
 from stenograph.schemas.shapes import (
+    AvroType,
     Column,
     ColumnType,
+    Default,
+    Evolution,
     Kind,
+    Lift,
     Model,
+    OnRewrite,
     SchemaChange,
     SchemaId,
     TablePlan,
     TableShape,
+    ValuePolicy,
     fingerprint,
 )
 
@@ -27,17 +34,27 @@ __all__ = [
     "AvroType",
     "Column",
     "ColumnType",
+    "Default",
+    "Evolution",
     "Kind",
+    "Lift",
+    "Memory",
     "Model",
+    "OnRewrite",
     "SchemaChange",
     "SchemaId",
     "TablePlan",
     "TableShape",
     "UnknownAvroType",
+    "ValuePolicy",
+    "default_datum",
     "column_type",
     "fields_of",
     "fingerprint",
     "full_name",
     "nullable_of",
+    "recorded_shapes",
     "resolved",
+    "shape_of_text",
+    "shape_text",
 ]

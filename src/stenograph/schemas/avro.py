@@ -5,14 +5,11 @@ Converts no value: that is `envelope.values`, which must agree with this table t
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from stenograph.schemas.shapes import ColumnType, Kind
-
-AvroType = str | Mapping[str, object] | Sequence[object]
-"""A type as `json.loads` gives it: a name, a record or annotated type, or a union."""
+from stenograph.schemas.shapes import AvroType, ColumnType, Kind
 
 
 class UnknownAvroType(ValueError):

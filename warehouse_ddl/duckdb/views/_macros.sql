@@ -14,6 +14,33 @@
 {% for name in key %}{{ of }}.{{ name | q }}, {% endfor %}hash({{ of }}._steno_source)
 {%- endmacro -%}
 
+{#-
+  The history table's columns. One that the table got later is read, in older rows, from where it stood then; of one
+  that was not sent they know the name that it had at the source.
+-#}
+{%- macro history_columns() -%}
+h.*
+{%- if lifted %} REPLACE (
+{%- for column in lifted %}
+        CASE
+            WHEN h.{{ column.name | q }} IS NOT NULL THEN h.{{ column.name | q }}
+            WHEN json_exists(h._steno_extra, {{ column.lift.source | path }})
+                THEN {{ ('json_extract(h._steno_extra, ' ~ (column.lift.source | path) ~ ')') | of_json(column.type) }}
+            {%- if column.lift.default is not none %}
+            WHEN h._steno_op <> 'delete' AND h._steno_model_version < {{ column.lift.since }}
+                THEN {{ column.lift.default | text | of_text(column.type) }}
+            {%- endif %}
+        END AS {{ column.name | q }}
+        {%- if not loop.last %},{% endif %}
+{%- endfor %}
+{%- if renamed %},
+        list_transform(h._steno_unchanged, lambda _name: CASE _name
+            {%- for source, name in renamed.items() %} WHEN {{ source | text }} THEN {{ name | text }}{% endfor %} ELSE _name END
+        ) AS _steno_unchanged
+{%- endif %}
+    ){% endif %}
+{%- endmacro -%}
+
 {#- Names one row of the history table. -#}
 {%- macro row_id(of) -%}
 {% if rowid_is_free -%}
@@ -70,7 +97,7 @@ _steno__era AS MATERIALIZED (
     GROUP BY b._steno_source, b._steno_topic, b._steno_log_generation, b._steno_log_partition, b._steno__from
 ),
 _steno__row AS NOT MATERIALIZED (
-    SELECT {{ row_id('h') }} AS _steno__id, h.*,
+    SELECT {{ row_id('h') }} AS _steno__id, {{ history_columns() }},
         (coalesce(g._steno__rank, 0) + coalesce(e._steno__number, 0)) * 281474976710656 + h._steno_log_offset
             AS _steno__place
     FROM {{ table | q }} AS h
@@ -167,7 +194,7 @@ _steno__hop AS (
 _steno__fill AS MATERIALIZED (
     SELECT p._steno__id
         {%- for name in others %},
-        first(g.{{ name | q }}) FILTER (WHERE p._steno__column = {{ name | text }}) AS {{ name | q }}
+        first(g.{{ name | q }}) FILTER (WHERE p._steno__column = {{ sent_as[name] | text }}) AS {{ name | q }}
         {%- endfor %}
     FROM _steno__hop AS p
     JOIN _steno__row AS g ON g._steno__id = p._steno__giver
@@ -181,7 +208,7 @@ _steno__fill AS MATERIALIZED (
 {%- if name in key -%}
 {{ of }}.{{ name | q }}
 {%- else -%}
-CASE WHEN list_contains({{ of }}._steno_unchanged, {{ name | text }}) THEN {{ from }}.{{ name | q }} ELSE {{ of }}.{{ name | q }} END
+CASE WHEN list_contains({{ of }}._steno_unchanged, {{ sent_as[name] | text }}) THEN {{ from }}.{{ name | q }} ELSE {{ of }}.{{ name | q }} END
 {%- endif -%}
 {%- endmacro -%}
 

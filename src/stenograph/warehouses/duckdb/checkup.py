@@ -12,6 +12,7 @@ from pathlib import Path
 
 from stenograph.diagnosis import Diagnosis, fault, ok, place_point, room_point, size, warning, write_points
 from stenograph.errors import WarehouseUnavailable
+from stenograph.ports import open_gaps
 from stenograph.warehouses.duckdb.connection import connect, reading
 from stenograph.warehouses.duckdb.failures import failures
 from stenograph.warehouses.duckdb.reader import DuckDBHistoryReader
@@ -64,18 +65,19 @@ class DuckDBCheckup:
                 f"{count:,} records of {table} are set aside.",
                 self._ask("_steno_quarantine"),
             )
-        for gap in gaps:
-            if gap.repaired_by is None:
-                yield warning(
-                    "gap",
-                    f"History of {gap.table or 'all tables'} of {gap.source} may lack changes from {gap.after} to"
-                    f" {gap.before}: {gap.cause}.",
-                    f"steno capture -p {self.pipeline} --anew",
-                )
+        left = open_gaps(gaps)
+        for gap in left:
+            again = "capture --anew" if gap.table is None else f"snapshot {gap.table}"
+            yield warning(
+                "gap",
+                f"History of {gap.table or 'all tables'} of {gap.source} may lack changes from {gap.after} to"
+                f" {gap.before}: {gap.cause}.",
+                f"steno {again} -p {self.pipeline}",
+            )
         repaired = sum(gap.repaired_by is not None for gap in gaps)
         if not waiting:
             yield ok("quarantine", "No record is set aside.")
-        if len(gaps) == repaired:
+        if not left:
             yield ok("gaps", f"{repaired:,} gaps, each followed by a new reading." if repaired else "No gap.")
 
     def _ask(self, table: str) -> str:

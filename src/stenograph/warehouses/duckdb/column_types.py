@@ -67,6 +67,43 @@ def as_number_text(of: ColumnType) -> ColumnType:
     return ColumnType(Kind.NUMBER_TEXT) if of.kind is Kind.TEXT else of
 
 
+def of_json(sql: str, of: ColumnType) -> str:
+    """An expression for the value that the JSON `sql` holds, as `json_text` wrote it; null for what is none.
+
+    Trap: DuckDB writes a JSON document anew, so that the text of a JSON column is another one with the same meaning.
+    """
+    if of.kind is Kind.JSON:
+        return f"TRY_CAST(nullif(CAST({sql} AS VARCHAR), 'null') AS JSON)"
+    if of.kind is Kind.LIST:
+        return of_text(f"nullif(CAST({sql} AS VARCHAR), 'null')", of)
+    return of_text(f"({sql} ->> '$')", of)
+
+
+def of_text(sql: str, of: ColumnType) -> str:
+    """An expression for the value whose `json_text`, without its quotes, `sql` gives; null for what is none."""
+    match of.kind:
+        case Kind.BYTES:
+            return f"unhex({sql})"
+        case Kind.TIME:
+            return f"TRY_CAST(replace({sql}, '1 day, 0:00:00', '24:00:00') AS TIME)"
+        case Kind.DURATION:
+            return f"TRY_CAST(replace({sql}, ',', '') AS INTERVAL)"
+        case Kind.LIST if of.element is not None and _is_rewritten(of.element):
+            texts = f"TRY_CAST(CAST({sql} AS JSON) AS VARCHAR[])"
+            return f"list_transform({texts}, lambda _item: {of_text('_item', of.element)})"
+        case Kind.LIST:
+            return f"TRY_CAST(CAST({sql} AS JSON) AS {sql_type(of)})"
+        case _:
+            return f"TRY_CAST({sql} AS {sql_type(of)})"
+
+
+def _is_rewritten(of: ColumnType) -> bool:
+    """Whether `json_text` writes the type, or a list's innermost element, in a form that a plain cast does not read."""
+    if of.element is not None:
+        return _is_rewritten(of.element)
+    return of.kind in (Kind.BYTES, Kind.TIME, Kind.DURATION)
+
+
 def exported(name: str, of: ColumnType) -> str:
     """A select item that gives the column in a form which Arrow's `cast` takes to `arrow_type(of)`.
 

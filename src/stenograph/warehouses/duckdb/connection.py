@@ -23,6 +23,9 @@ from stenograph.warehouses.duckdb.statements import run
 
 HOLD_SECONDS: Final = 0.25
 """A busy writer keeps the file about this long before it lets waiting readers in."""
+_LONGEST_HOLD_SECONDS: Final = 2.0
+_HOLD_OF_PRICE: Final = 4
+"""A hold lasts so many times what opening and closing took, within these bounds: hundreds of tables make it long."""
 PAUSE_SECONDS: Final = 0.008
 """What it then waits: longer than a reader's longest wait between two tries."""
 WRITER_PATIENCE_SECONDS: Final = 2.0
@@ -67,6 +70,7 @@ class WriterTurn:
         self._gate = Gate(None)
         self._taken = 0.0
         self._not_before = 0.0
+        self._opening = self._closing = 0.0
 
     def take(self) -> duckdb.DuckDBPyConnection:
         """The open connection, making the file with its bookkeeping at first use.
@@ -78,33 +82,39 @@ class WriterTurn:
             create(self._path, lambda path: self._connect(path, Access.WRITE))
             deadline = time.monotonic() + WRITER_PATIENCE_SECONDS
             self._gate = Gate.enter(self._path, "alone", deadline)
+            begun = time.monotonic()
             try:
                 self._connection = self._opened(deadline)
             except BaseException:
                 self._gate.leave()
                 raise
             self._taken = time.monotonic()
+            self._opening = self._taken - begun
         return self._connection
 
     def rest(self) -> None:
         """Give the file back if it has been held long enough for others to be waiting."""
-        if time.monotonic() - self._taken > HOLD_SECONDS:
+        price = _HOLD_OF_PRICE * (self._opening + self._closing)
+        if time.monotonic() - self._taken > min(max(HOLD_SECONDS, price), _LONGEST_HOLD_SECONDS):
             self.close()
 
     def close(self) -> None:
         """Give the file back; DuckDB folds its WAL in. Safe to call twice."""
         if self._connection is not None:
             connection, self._connection = self._connection, None
+            begun = time.monotonic()
             try:
                 connection.close()
             finally:
+                self._closing = time.monotonic() - begun
                 self._gate.leave()
                 self._not_before = time.monotonic() + PAUSE_SECONDS
 
     def _opened(self, deadline: float) -> duckdb.DuckDBPyConnection:
         connection = _patiently(lambda: self._connect(self._path, Access.WRITE), deadline)
         try:
-            run(connection, f"SET memory_limit = '{self._memory_limit}'")
+            # Two threads would make a row group each of what fills only one, which the checkpoint then writes anew.
+            run(connection, f"SET memory_limit = '{self._memory_limit}'; SET threads = 1")
             sign_if_empty(connection, self._path)
         except BaseException:
             connection.close()

@@ -26,7 +26,12 @@ def gate_of(path: Path) -> Path:
 
 
 def build_gate(path: Path) -> None:
-    """Make the gate of a history file, if its folder allows that."""
+    """Make the gate of a history file, if its folder allows that and there is none yet.
+
+    Trap: opening and closing the one that is there would end this process's own stay at it.
+    """
+    if gate_of(path).exists():
+        return
     try:
         os.close(os.open(gate_of(path), os.O_RDWR | os.O_CREAT, 0o666))
     except OSError:

@@ -16,10 +16,15 @@ class DuckDBSettings(BaseModel):
 
     `path` is the history's file; without it the pipeline's own folder holds one. `memory_limit` is what the sink may
     use of memory, in DuckDB's words, before it spills to disk; readers have DuckDB's own default.
+    `flush_rows`, `flush_bytes` and `flush_seconds` are the sink's `FlushLimits`. Trap: 122,880 rows are one row group
+    of DuckDB, which goes straight into the file; other counts are written twice.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     kind: Literal["duckdb"]
     path: Path | None = None
-    memory_limit: str = Field(default="512MB", pattern=r"^[0-9]+(\.[0-9]+)? ?([KMGT]i?B)$")
+    memory_limit: str = Field(default="256MB", pattern=r"^[0-9]+(\.[0-9]+)? ?([KMGT]i?B)$")
+    flush_rows: int = Field(default=122_880, ge=1)
+    flush_bytes: int = Field(default=40 << 20, ge=1)
+    flush_seconds: float = Field(default=0.1, ge=0, le=3600, allow_inf_nan=False)

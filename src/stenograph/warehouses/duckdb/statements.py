@@ -13,7 +13,8 @@ import duckdb
 
 from stenograph.resources import bundled
 
-_SECTION = re.compile(r"^-- name: (\S+)\s*$", re.MULTILINE)
+_SECTION = re.compile(r"^(?:-- (?!name: )[^\n]*\n)*-- name: (\S+)\s*$", re.MULTILINE)
+"""A statement's name, with the sentences on top of it: they are no part of the statement before."""
 
 
 def quoted(name: str) -> str:

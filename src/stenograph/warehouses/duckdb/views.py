@@ -6,12 +6,14 @@ answers.
 
 from __future__ import annotations
 
+import json
 from functools import cache
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from stenograph.resources import bundled
 from stenograph.schemas import TableShape
+from stenograph.warehouses.duckdb.column_types import of_json, of_text
 
 _SUFFIX = "_history"
 _VERSION_COLUMNS = (
@@ -57,6 +59,13 @@ def _render(view: str, table: str, shape: TableShape) -> str:
             columns=columns,
             key=list(shape.key),
             others=[name for name in columns if name not in shape.key],
+            sent_as={column.name: column.text_of or column.name for column in shape.columns},
+            lifted=[column for column in shape.columns if column.lift is not None],
+            renamed={
+                column.lift.source: column.name
+                for column in shape.columns
+                if column.lift is not None and column.lift.source.lower() not in lowered
+            },
             rowid_is_free="rowid" not in lowered,
             names={name: f"_steno_{name}" if name in lowered else name for name in _VERSION_COLUMNS},
         )
@@ -74,11 +83,19 @@ def _templates() -> Environment:
     )
     environment.filters["q"] = _identifier
     environment.filters["text"] = _literal
+    environment.filters["path"] = _path
+    environment.filters["of_json"] = of_json
+    environment.filters["of_text"] = of_text
     return environment
 
 
 def _identifier(name: str) -> str:
     return '"' + name.replace('"', '""') + '"'
+
+
+def _path(name: str) -> str:
+    """The place of a member of a JSON object, as an SQL text."""
+    return _literal(f"$.{json.dumps(name, ensure_ascii=False)}")
 
 
 def _literal(text: str) -> str:

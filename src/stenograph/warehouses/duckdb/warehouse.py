@@ -18,9 +18,10 @@ import pyarrow as pa
 from stenograph.errors import LedgerMoved, WarehouseRefused
 from stenograph.history import HistoryBatch
 from stenograph.offsets import Assignment, LaneMark, Mark, Partition
+from stenograph.ports import Planned
 from stenograph.schemas import SchemaChange, TableShape
 from stenograph.warehouses.duckdb import flush
-from stenograph.warehouses.duckdb.catalogue import make, shape_of
+from stenograph.warehouses.duckdb.catalogue import make, planned, shape_of
 from stenograph.warehouses.duckdb.connection import Connect, WriterTurn, connect
 from stenograph.warehouses.duckdb.failures import failures, is_conflict
 from stenograph.warehouses.duckdb.settings import DuckDBSettings
@@ -54,6 +55,11 @@ class DuckDBWarehouse:
         """The history table's source columns and key; None if there is no such table."""
         with failures(self._path), self._transaction({}) as connection:
             return shape_of(connection, table)
+
+    def planned(self, change: SchemaChange) -> Planned:
+        """What `evolve` would run; see `WarehousePlan.planned`."""
+        with failures(self._path), self._transaction({}) as connection:
+            return planned(connection, change)
 
     def evolve(self, change: SchemaChange) -> None:
         """Make the table, its columns and views exist, in one transaction; see `Warehouse.evolve`.
