@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from stenograph.events import TableId
+from stenograph.history import FlushLimits
 from stenograph.pipeline.models import load_model
 from stenograph.ports import LoggedBatch
 from stenograph.resources import bundled
@@ -47,6 +48,7 @@ def stored(folder: Path, of: TablePlan, *batches: LoggedBatch) -> SmallPipeline:
         lambda: FiledReader(batches),
         pipeline.warehouse(),
         Readers(GoldenRegistry()),
+        FlushLimits(rows=5_000, bytes=1 << 24, seconds=0),
     )
     with closing(sink):
         while sink.step(NO_WAIT):
@@ -112,7 +114,7 @@ def test_the_leads_become_the_same_history_in_the_companys_model(tmp_path: Path,
     assert rows(pipeline, LEAD_COLUMNS) == LEADS
     assert pipeline.ask(
         "SELECT DISTINCT company, phone, owner_id, source, _steno_model_version, _steno_extra FROM lead_history"
-    ) == [(None, None, None, None, 1, None)]
+    ) == [(None, None, None, None, 2, None)]
 
 
 def test_a_column_outside_the_model_is_kept_beside_it(tmp_path: Path, lead_model: Model) -> None:

@@ -29,8 +29,9 @@ from stenograph.errors import (
     WarehouseUnavailable,
 )
 from stenograph.events import ChangeEvent, KeyChange, Op
+from stenograph.history import FlushLimits
 from stenograph.offsets import Assignment, LaneMark, Mark, Partition, Position, order_of
-from stenograph.ports import EncodedBatch, Source, Warehouse
+from stenograph.ports import EncodedBatch, ReadProgress, Source, Warehouse
 from stenograph.sink import Readers, Sink
 from tests.change_samples import CONTACT, GAPS, LEAD, LOG, SOURCE, change, lead, plan_of
 from tests.faults import Fault, Faulty, When
@@ -168,6 +169,9 @@ class ForgetsTooEarly:
     def keep_alive(self) -> None:
         self._inner.keep_alive()
 
+    def reading(self) -> ReadProgress | None:
+        return self._inner.reading()
+
     def close(self) -> None:
         self._inner.close()
 
@@ -251,7 +255,7 @@ class World:
             self.open_reader,
             self.faults["warehouse"].around(self.around_warehouse(warehouse)),
             Readers(registry),
-            limit=self.random_.choice((1, 3, 100)),
+            FlushLimits(rows=self.random_.choice((1, 3, 100)), bytes=1 << 24, seconds=0),
         )
 
     def open_reader(self) -> Any:

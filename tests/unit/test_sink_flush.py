@@ -6,11 +6,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pytest
 
 from stenograph.errors import LaneRegressed
 from stenograph.events import ChangeEvent, KeyChange, Missing, Op
-from stenograph.history import HistoryBatch, row_digest, span_digest
+from stenograph.history import HistoryBatch, span_digest
 from stenograph.offsets import LaneMark, Mark, Partition, order_of
 from stenograph.ports import LoggedBatch
 from stenograph.registry.folder import FolderRegistry
@@ -84,11 +85,26 @@ def test_every_record_is_counted_once(registry: FolderRegistry) -> None:
 def test_the_digest_is_over_the_rows_stored(registry: FolderRegistry) -> None:
     batch = flushed(registry, change(Op.CREATE, lead(1), 1), None, change(Op.CREATE, lead(2), 3))
 
-    wanted = [
-        (10, order_of(1, 1, 1, 0).hex(), row_digest([1])),
-        (14, order_of(1, 3, 3, 0).hex(), row_digest([2])),
-    ]
-    assert batch.spans[0].digest == span_digest(wanted)
+    wanted = pa.table(
+        {
+            "_steno_log_offset": [10, 14],
+            "_steno_order": [order_of(1, 1, 1, 0).hex(), order_of(1, 3, 3, 0).hex()],
+            "id": [1, 2],
+        }
+    )
+    assert batch.spans[0].digest == span_digest(wanted, ["id"])
+
+
+def test_polls_of_one_partition_are_one_span_as_if_polled_at_once(registry: FolderRegistry) -> None:
+    events = [change(Op.CREATE, lead(1), 1), None, b"garbage", change(Op.DELETE, {"id": 1}, 4)]
+    batch = logged(registry, events)
+    flush = Flush(plan_of(LEAD), Readers(registry), {AT: Mark(9, 3, {})})
+    for start, stop in ((9, 11), (11, 15), (15, 18)):
+        flush.take(batch.between(start, stop))
+    cut, whole = flush.finish(flush.needs[0]), flushed(registry, *events)
+    assert cut.spans == whole.spans
+    assert cut.rows.equals(whole.rows)
+    assert (cut.fences, cut.lanes, cut.quarantined) == (whole.fences, whole.lanes, whole.quarantined)
 
 
 def test_a_change_in_one_flush_twice_is_stored_once(registry: FolderRegistry) -> None:
@@ -97,7 +113,7 @@ def test_a_change_in_one_flush_twice_is_stored_once(registry: FolderRegistry) ->
     flush.take(batch)
     flush.take(batch)
 
-    assert [(span.stored, span.duplicate) for span in flush.finish(flush.needs[0]).spans] == [(1, 0), (0, 1)]
+    assert [(span.stored, span.duplicate) for span in flush.finish(flush.needs[0]).spans] == [(1, 1)]
 
 
 def test_a_column_that_was_not_sent_is_named_and_not_null(registry: FolderRegistry) -> None:

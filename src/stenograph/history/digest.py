@@ -13,7 +13,8 @@ from decimal import Decimal
 import pyarrow as pa
 
 
-def _canonical(value: object) -> str:
+def canonical(value: object) -> str:
+    """The value as a text that no other value of the column has; numbers that are equal have one."""
     match value:
         case None:
             return "~"
@@ -37,7 +38,7 @@ def _canonical(value: object) -> str:
 
 def _joined(values: Iterable[object]) -> str:
     """Every value after its own length, so that no text can look like two."""
-    return "".join(f"{len(text)}:{text}" for text in map(_canonical, values))
+    return "".join(f"{len(text)}:{text}" for text in map(canonical, values))
 
 
 def _without_trailing_zeros(value: Decimal) -> str:
@@ -52,15 +53,6 @@ def row_digest(values: Sequence[object]) -> bytes:
     Two readings must give the same Python types: a UUID as text on both sides, a decimal of one scale.
     """
     return hashlib.blake2b(_joined(values).encode("utf-8", "surrogatepass"), digest_size=16).digest()
-
-
-def span_digest(rows: Iterable[tuple[int, str | None, bytes]]) -> str:
-    """Hex digest over (offset, order as hex, key digest) of a span's stored rows, in offset order."""
-    state = hashlib.blake2b(digest_size=16)
-    for offset, order, key in rows:
-        state.update(f"{offset}\x1f{order or ''}\x1f".encode())
-        state.update(key)
-    return state.hexdigest()
 
 
 def plain_rows(table: pa.Table) -> Iterator[tuple[object, ...]]:

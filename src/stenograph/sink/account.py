@@ -3,24 +3,31 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Collection, Sequence
+
+import pyarrow as pa
 
 from stenograph.history import span_digest
 from stenograph.offsets import Span
 from stenograph.ports import LoggedBatch
 
 
-def span_of(batch: LoggedBatch, fates: Counter[str], stored: Iterable[tuple[int, str | None, bytes]]) -> Span:
-    """The span of a batch, from the count of each fate and (offset, order, key digest) of the rows stored."""
+def span_of(
+    batches: Sequence[LoggedBatch], fates: Counter[str], stored: pa.Table, key: Collection[str]
+) -> Span:
+    """The span of one partition's successive batches, from the count of each fate and the history rows stored.
+
+    `key` names the columns of their key.
+    """
     return Span(
-        partition=batch.partition,
-        generation=batch.generation,
-        start=batch.start,
-        stop=batch.stop,
-        read=len(batch),
+        partition=batches[0].partition,
+        generation=batches[0].generation,
+        start=batches[0].start,
+        stop=batches[-1].stop,
+        read=sum(len(batch) for batch in batches),
         stored=fates["stored"],
         duplicate=fates["duplicate"],
         filtered=fates["filtered"],
         quarantined=fates["quarantined"],
-        digest=span_digest(stored),
+        digest=span_digest(stored, key),
     )

@@ -17,6 +17,7 @@ from stenograph.sink.readers import Readers
 
 TABLE = "_steno_gaps"
 _NO_COLUMNS = TableShape((), ())
+_NO_ROWS = arrow_schema(_NO_COLUMNS).empty_table()
 
 
 def gap_batch(
@@ -28,7 +29,7 @@ def gap_batch(
     return HistoryBatch(
         table=TABLE,
         shape=_NO_COLUMNS,
-        rows=arrow_schema(_NO_COLUMNS).empty_table(),
+        rows=_NO_ROWS,
         spans=spans,
         fences={batch.partition: marks[batch.partition].fence for batch in batches},
         lanes=taking.lanes,
@@ -61,7 +62,7 @@ class _Taking:
             else:
                 self.gaps.append(_kept(batch, index, gap))
                 counts["stored"] += 1
-        return span_of(batch, counts, ())
+        return span_of([batch], counts, _NO_ROWS, ())
 
     def _is_known(self, batch: LoggedBatch, index: int, gap: ReadGap) -> bool:
         lane, order = batch.lanes[index], batch.orders[index]

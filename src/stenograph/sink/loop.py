@@ -1,31 +1,35 @@
 """Moves change events from the log into history tables, exactly once.
 
-Keeps nothing that it could not get again by a claim. Does not retry, sleep or start threads.
+Keeps nothing that it could not get again by a claim. Does not retry or start threads, and rests only between two small
+appends.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
 
-from stenograph.errors import SchemaConflict, StenographError, ValueOutOfRange
-from stenograph.history import HistoryBatch
+from stenograph.errors import StenographError, ValueOutOfRange
+from stenograph.history import FlushLimits, HistoryBatch
 from stenograph.offsets import Assignment, Mark, Partition
 from stenograph.ports import ChangeLogReader, LoggedBatch, Warehouse
-from stenograph.schemas import SchemaChange, TablePlan, TableShape
-from stenograph.sink.evolution import evolved
+from stenograph.schemas import TablePlan
+from stenograph.sink.columnar import take_by_columns
 from stenograph.sink.flush import Flush
 from stenograph.sink.gaps import gap_batch
+from stenograph.sink.gathering import gathered
 from stenograph.sink.halves import halves
+from stenograph.sink.history_shapes import HistoryShapes
 from stenograph.sink.readers import Readers
 
 OpenReader = Callable[[], ChangeLogReader]
 
 
 class Sink:
-    """One sink loop: a step polls once and makes one append per history table.
+    """One sink loop: a step gathers one flush and makes one append per history table.
 
     `gap_topic` is where the capturer reports gaps; it feeds no history table. Trap: after any error `reset` must
     come before the next step, because what was polled but not stored must be read again.
@@ -41,7 +45,7 @@ class Sink:
         open_reader: OpenReader,
         warehouse: Warehouse,
         readers: Readers,
-        limit: int = 5_000,
+        limits: FlushLimits,
     ) -> None:
         self._owner = owner
         self._plans = {plan.topic: plan for plan in plans}
@@ -49,26 +53,35 @@ class Sink:
         self._open_reader = open_reader
         self._warehouse = warehouse
         self._readers = readers
-        self._limit = limit
+        self._limits = limits
+        self._not_before = 0.0
         self._reader: ChangeLogReader | None = None
         self._assigned: Mapping[Partition, Assignment] = {}
         self._marks: dict[Partition, Mark] = {}
-        self._shapes: dict[str, TableShape] = {}
+        self._reported: dict[Partition, int] = {}
+        self._shapes = HistoryShapes(warehouse)
         self._paused: set[str] = set()
 
     def step(self, wait: timedelta) -> int:
-        """Store at most one poll's records, waiting at most `wait` for them; the number of records read."""
+        """Store at most one flush, waiting at most `wait` for its first record; the number of records read."""
+        left = timedelta(seconds=self._not_before - time.monotonic())
+        if left > timedelta(0):
+            time.sleep(min(left, wait).total_seconds())
+            if left > wait:
+                return 0
+            wait -= left
         if self._reader is None:
             self._reader = self._open_reader()
         self._claim_what_is_assigned(self._reader)
-        batches = self._reader.poll(self._limit, wait)
-        if not batches:
-            # Whoever wants to read the history may have it while there is nothing to do.
-            self._warehouse.close()
-            return 0
+        batches, is_more_waiting = gathered(self._reader, self._limits, wait)
         for topic in sorted({batch.partition.topic for batch in batches}):
             self._store(topic, [batch for batch in batches if batch.partition.topic == topic])
-        self._reader.report({partition: mark.next_offset for partition, mark in self._marks.items()})
+        self._report(self._reader)
+        if not is_more_waiting:
+            # Whoever wants to read the history may have it while there is nothing to do.
+            self._warehouse.close()
+            if batches:
+                self._not_before = time.monotonic() + self._limits.seconds
         return sum(len(batch) for batch in batches)
 
     def keep_alive(self) -> None:
@@ -76,7 +89,8 @@ class Sink:
 
     def reset(self, error: StenographError) -> None:
         """Forget what was polled: the next step claims again and reads from the ledger's offsets."""
-        self._assigned, self._marks, self._shapes = {}, {}, {}
+        self._assigned, self._marks, self._reported = {}, {}, {}
+        self._shapes.forget()
         reader, self._reader = self._reader, None
         with suppress(StenographError):
             # What failed is being reported already; a second failure while letting go says nothing new.
@@ -116,6 +130,16 @@ class Sink:
             self._marks |= claimed
         self._assigned = assigned
 
+    def _report(self, reader: ChangeLogReader) -> None:
+        moved = {
+            partition: mark.next_offset
+            for partition, mark in self._marks.items()
+            if self._reported.get(partition) != mark.next_offset
+        }
+        if moved:
+            reader.report(moved)
+            self._reported |= moved
+
     def _store(self, topic: str, batches: Sequence[LoggedBatch]) -> None:
         try:
             self._append(topic, batches)
@@ -128,49 +152,33 @@ class Sink:
                 self._set_aside(topic, batches, fault)
 
     def _append(self, topic: str, batches: Sequence[LoggedBatch]) -> None:
-        if topic == self._gap_topic:
-            batch = gap_batch(batches, self._readers, self._marks)
-        else:
-            batch = self._history_batch(self._plans[topic], batches)
-        # Invariant 5: rows, ledger, lanes, spans and quarantine move in one warehouse transaction.
-        self._warehouse.append(batch)
-        self._move_marks(batch)
+        for batch in self._made(topic, batches):
+            # Invariant 5: rows, ledger, lanes, spans and quarantine move in one warehouse transaction.
+            self._warehouse.append(batch)
+            self._move_marks(batch)
+
+    def _made(self, topic: str, batches: Sequence[LoggedBatch]) -> Iterator[HistoryBatch]:
+        if topic != self._gap_topic:
+            yield self._history_batch(self._plans[topic], batches)
+            return
+        for batch in batches:
+            # Gaps are few, and one partition may stand there twice: each is made where the one before has left off.
+            yield gap_batch([batch], self._readers, self._marks)
 
     def _set_aside(self, topic: str, batches: Sequence[LoggedBatch], fault: ValueOutOfRange) -> None:
         plan = self._plans[topic]
         flush = Flush(plan, self._readers, self._marks)
         for batch in batches:
             flush.refuse(batch, fault)
-        refused = flush.finish(self._shape_for(plan, ()))
+        refused = flush.finish(self._shapes.grown(plan, ()))
         self._warehouse.append(refused)
         self._move_marks(refused)
 
     def _history_batch(self, plan: TablePlan, batches: Sequence[LoggedBatch]) -> HistoryBatch:
-        flush = Flush(plan, self._readers, self._marks)
+        flush = Flush(plan, self._readers, self._marks, take_by_columns)
         for batch in batches:
             flush.take(batch)
-        return flush.finish(self._shape_for(plan, flush.needs))
-
-    def _shape_for(self, plan: TablePlan, needs: Sequence[TableShape]) -> TableShape:
-        try:
-            return self._evolved(plan, needs)
-        except SchemaConflict as conflict:
-            # The warehouse knows tables, the supervisor pauses topics.
-            conflict.facts.setdefault("topic", plan.topic)
-            raise
-
-    def _evolved(self, plan: TablePlan, needs: Sequence[TableShape]) -> TableShape:
-        known = self._shapes.get(plan.history) or self._warehouse.shape(plan.history)
-        for need in needs:
-            target, adds = evolved(plan, known, need)
-            if known is None or adds or target.key != known.key:
-                self._warehouse.evolve(SchemaChange(plan.history, target, adds, plan.track))
-                # What the warehouse says counts: another sink may have added columns of its own.
-                known = self._warehouse.shape(plan.history) or target
-        if known is None:
-            return TableShape((), ())
-        self._shapes[plan.history] = known
-        return known
+        return flush.finish(self._shapes.grown(plan, flush.needs))
 
     def _move_marks(self, batch: HistoryBatch) -> None:
         for span in batch.spans:

@@ -5,6 +5,7 @@ Invariant 12: a record is read with the schema that it was written with, whateve
 
 from __future__ import annotations
 
+from stenograph.envelope.columnar import ColumnarEvents, ColumnarKeys, NotColumnar
 from stenograph.envelope.framing import schema_id_of
 from stenograph.envelope.mapping import RowMapping
 from stenograph.envelope.reading import EventReader, KeyReader
@@ -20,6 +21,8 @@ class Readers:
         self._registry = registry
         self._keys: dict[SchemaId, KeyReader] = {}
         self._events: dict[SchemaId, EventReader] = {}
+        self._columnar_keys: dict[SchemaId, ColumnarKeys | None] = {}
+        self._columnar_events: dict[SchemaId, ColumnarEvents | None] = {}
         self._mappings: dict[tuple[str, SchemaId, tuple[str, ...] | None], RowMapping] = {}
 
     def key(self, message: bytes) -> KeyReader:
@@ -35,6 +38,28 @@ class Readers:
         if schema_id not in self._events:
             self._events[schema_id] = EventReader(self._schema(schema_id))
         return self._events[schema_id]
+
+    def columnar_keys(self, schema_id: SchemaId) -> ColumnarKeys | None:
+        """The reader of many keys of that schema at once; None where they are for the reference to read or refuse."""
+        if schema_id not in self._columnar_keys:
+            try:
+                self._columnar_keys[schema_id] = ColumnarKeys(self._schema(schema_id), schema_id)
+            except NotColumnar:
+                self._columnar_keys[schema_id] = None
+            except RecordUnreadable:
+                return None
+        return self._columnar_keys[schema_id]
+
+    def columnar_events(self, schema_id: SchemaId) -> ColumnarEvents | None:
+        """The reader of many values of that schema at once; None where they are for the reference."""
+        if schema_id not in self._columnar_events:
+            try:
+                self._columnar_events[schema_id] = ColumnarEvents(self._schema(schema_id), schema_id)
+            except NotColumnar:
+                self._columnar_events[schema_id] = None
+            except RecordUnreadable:
+                return None
+        return self._columnar_events[schema_id]
 
     def mapping(self, plan: TablePlan, message: bytes, key: tuple[str, ...] | None) -> RowMapping:
         """How rows of this writer schema become the plan's history rows; raise SchemaConflict."""

@@ -8,18 +8,19 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
-from itertools import groupby
+from itertools import combinations, groupby
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from stenograph.errors import LaneRegressed, SchemaConflict
-from stenograph.history import plain_rows, row_digest, span_digest
+from stenograph.history import HistoryBatch, plain_rows, span_digest
 from stenograph.offsets import LaneMark, Mark, Partition
 from stenograph.ports import ChangeLogAudit, Extent, HistoryReader, LoggedBatch, SetAside, StoredSpan
 from stenograph.schemas import TablePlan, TableShape
 from stenograph.sink import Flush, Readers
 from stenograph.verify.compare import OFFSET, compare_by_offset
+from stenograph.verify.pasts import as_they_were, in_todays_shape, pasts, without
 from stenograph.verify.report import Report
 
 CHECK = "log"
@@ -30,7 +31,8 @@ Lanes = dict[Partition, dict[str, LaneMark]]
 class Replay:
     """One pass over all spans. `shapes` are the history tables' shapes as the warehouse has them.
 
-    `earlier_keys` are, by history table, the keys that it ever had: a span's digest is of the key of its time.
+    `recorded` are, by history table, the shapes that it ever had, oldest first: a span's rows are in the shape of
+    their time, and its digest is of the key of that time.
     """
 
     def __init__(
@@ -41,7 +43,7 @@ class Replay:
         history: HistoryReader,
         readers: Readers,
         aside: Sequence[SetAside],
-        earlier_keys: Mapping[str, Collection[tuple[str, ...]]],
+        recorded: Mapping[str, Sequence[TableShape]],
         report: Report,
     ) -> None:
         self._plans = plans
@@ -50,7 +52,7 @@ class Replay:
         self._history = history
         self._readers = readers
         self._report = report
-        self._earlier_keys = earlier_keys
+        self._recorded = recorded
         # What the warehouse has refused is nothing that the record's bytes could tell.
         self._aside = {(record.partition, record.generation, record.offset) for record in aside}
         self._lanes: Lanes = defaultdict(dict)
@@ -62,7 +64,10 @@ class Replay:
             first, last = chunk[0], chunk[-1]
             plan = self._plans.get(first.span.partition.topic)
             shape = self._shapes.get(first.table)
-            if plan is None or shape is None:
+            if plan is None:
+                continue
+            if shape is None:
+                self._note_lost_table(chunk)
                 continue
             partition, generation = first.span.partition, first.span.generation
             rows = self._history.rows(
@@ -74,6 +79,11 @@ class Replay:
                 self._report.counts["rows"] += mine.num_rows
                 if not _held(extent, stored) or not self._against_log(plan, shape, stored, mine):
                     self._against_digest(shape, stored, mine)
+
+    def _note_lost_table(self, chunk: Sequence[StoredSpan]) -> None:
+        for stored in chunk:
+            if stored.span.stored:
+                self._note(stored, f"stored {stored.span.stored} rows, and history has no such table")
 
     def _against_log(self, plan: TablePlan, shape: TableShape, stored: StoredSpan, actual: pa.Table) -> bool:
         """Compare the span with its records; false if retention has removed them meanwhile."""
@@ -90,43 +100,70 @@ class Replay:
         if len(batch) != span.read:
             self._note(stored, f"read {span.read} records, of which the log holds {len(batch)}")
             return
-        mark = Mark(span.start, 0, self._lanes[span.partition])
-        flush = Flush(plan, self._readers, {span.partition: mark})
+        mark = Mark(span.start, 0, dict(self._lanes[span.partition]))
         try:
-            flush.take(batch)
+            expected = self._made(plan, shape, mark, batch)
         except (LaneRegressed, SchemaConflict) as conflict:
             self._report.leaves(CHECK, stored.table, _place(stored), str(conflict))
             return
-        expected = flush.finish(shape)
+        self._report.counts["log_records"] += len(batch)
         if self._was_refused(stored) and not expected.quarantined:
             # The sink has forgotten what it had taken before, its lanes too.
-            self._report.counts["log_records"] += len(batch)
-            for offset, wrong in compare_by_offset(
-                expected.rows.slice(0, 0), actual.select(expected.rows.column_names)
-            ):
+            nothing = expected.rows.slice(0, 0)
+            for offset, wrong in compare_by_offset(nothing, actual.select(nothing.column_names)):
                 self._report.differs(CHECK, stored.table, f"{span.partition}@{offset}", wrong)
             return
         for (partition, lane), at in expected.lanes.items():
             self._lanes[partition][lane] = at
-        self._report.counts["log_records"] += len(batch)
-        for offset, wrong in compare_by_offset(expected.rows, actual.select(expected.rows.column_names)):
-            self._report.differs(CHECK, stored.table, f"{span.partition}@{offset}", wrong)
-        if expected.spans[0] != span:
-            said, found = _counts(stored), _counts(replace(stored, span=expected.spans[0]))
-            if said != found:
-                self._note(stored, f"the span says {said}, the log gives {found}")
-            elif expected.spans[0].digest != span.digest:
-                self._note(stored, "the span's digest is not the one the log gives")
+        wrong_places = _wrong_places(stored, expected, actual)
+        if wrong_places and not self._was_made_before(plan, shape, mark, stored, batch, actual):
+            for place, message in wrong_places:
+                self._report.differs(CHECK, stored.table, place, message)
+
+    def _made(self, plan: TablePlan, shape: TableShape, mark: Mark, batch: LoggedBatch) -> HistoryBatch:
+        flush = Flush(plan, self._readers, {batch.partition: mark})
+        flush.take(batch)
+        return flush.finish(shape)
+
+    def _was_made_before(
+        self,
+        plan: TablePlan,
+        shape: TableShape,
+        mark: Mark,
+        stored: StoredSpan,
+        batch: LoggedBatch,
+        actual: pa.Table,
+    ) -> bool:
+        """Whether the span is what the log gives in a shape that the table had, or by an earlier plan.
+
+        A record in quarantine may be there by a value policy of its time: the others are tried without it.
+        """
+        aside = [
+            offset for offset in batch.offsets if (batch.partition, batch.generation, offset) in self._aside
+        ]
+        pieces = [(batch, 0)] + ([(without(batch, aside), len(aside))] if aside else [])
+        for piece, count in pieces:
+            for then, made in pasts(plan, shape, self._recorded.get(stored.table, ())):
+                try:
+                    expected = self._made(then, made, mark, piece)
+                except SchemaConflict:
+                    continue
+                (span,) = expected.spans
+                span = replace(span, read=span.read + count, quarantined=span.quarantined + count)
+                rows = in_todays_shape(expected.rows, made, shape)
+                if not _wrong_places(stored, replace(expected, rows=rows, spans=(span,)), actual):
+                    return True
+        return False
 
     def _against_digest(self, shape: TableShape, stored: StoredSpan, actual: pa.Table) -> None:
-        names = actual.column_names
-        rows = list(plain_rows(actual))
-        keys = {shape.key, (), *self._earlier_keys.get(stored.table, ())}
-        if len(rows) != stored.span.stored:
-            self._note(stored, f"stored {stored.span.stored} rows, of which history holds {len(rows)}")
-        elif all(stored.span.digest != _digest(rows, names, key) for key in keys if set(key) <= set(names)):
+        recorded = self._recorded.get(stored.table, ())
+        keys = list(_keys_at_once({shape.key, *(each.key for each in recorded)}))
+        digests = (span_digest(rows, key) for rows in as_they_were(actual, recorded) for key in keys)
+        if actual.num_rows != stored.span.stored:
+            self._note(stored, f"stored {stored.span.stored} rows, of which history holds {actual.num_rows}")
+        elif stored.span.digest not in digests:
             self._note(stored, "the keys or places of its rows are not those that were stored")
-        self._report.counts["rows_beyond_the_log"] += len(rows)
+        self._report.counts["rows_beyond_the_log"] += actual.num_rows
         self._move_lanes(stored.span.partition, actual)
 
     def _move_lanes(self, partition: Partition, rows: pa.Table) -> None:
@@ -181,13 +218,28 @@ def _held(extent: Extent | None, stored: StoredSpan) -> bool:
     )
 
 
-def _digest(rows: Sequence[tuple[object, ...]], names: Sequence[str], key: Sequence[str]) -> str:
-    """The digest of a span that stored these rows while the table had this key."""
-    of_key = [names.index(name) for name in key]
-    at, order = names.index(OFFSET), names.index("_steno_order")
-    return span_digest(
-        (int(str(row[at])), str(row[order]), row_digest([row[index] for index in of_key])) for row in rows
-    )
+def _keys_at_once(keys: Collection[tuple[str, ...]]) -> Iterator[frozenset[str]]:
+    """What may have been the key's columns in one span: a key, none, or one key and then another."""
+    wide = {frozenset(key) for key in keys}
+    yield frozenset()
+    yield from wide
+    for one, other in combinations(wide, 2):
+        yield one | other
+
+
+def _wrong_places(stored: StoredSpan, expected: HistoryBatch, actual: pa.Table) -> list[tuple[str, str]]:
+    """Where the span differs from what was expected, and how."""
+    span = stored.span
+    compared = compare_by_offset(expected.rows, actual.select(expected.rows.column_names))
+    wrong = [(f"{span.partition}@{offset}", message) for offset, message in compared]
+    found = expected.spans[0]
+    if found != span:
+        said, given = _counts(stored), _counts(replace(stored, span=found))
+        if said != given:
+            wrong.append((_place(stored), f"the span says {said}, the log gives {given}"))
+        elif found.digest != span.digest:
+            wrong.append((_place(stored), "the span's digest is not the one the log gives"))
+    return wrong
 
 
 def _place(stored: StoredSpan) -> str:

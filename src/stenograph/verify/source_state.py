@@ -14,7 +14,7 @@ import pyarrow as pa
 
 from stenograph.history import plain_rows, row_digest
 from stenograph.ports import HistoryReader, SourceAudit
-from stenograph.schemas import TablePlan, TableShape
+from stenograph.schemas import Kind, TablePlan, TableShape
 from stenograph.verify.report import Report
 
 CHECK = "source"
@@ -35,12 +35,20 @@ def check_source_state(
     newest = history.newest(plan.history, plan.source, audit.position())
     chunks = audit.rows(plan, shape)
     first = next(chunks, None)
-    names = [name for name in (newest if first is None else first).column_names if shape.column(name)]
+    names = [
+        name for name in (newest if first is None else first).column_names if _is_comparable(shape, name)
+    ]
     theirs = _plain(chain([] if first is None else [first], chunks), names)
     if shape.key:
         _check_keyed(plan, shape.key, names, newest, theirs, excused, report)
     else:
         _check_keyless(plan, names, newest, theirs, report)
+
+
+def _is_comparable(shape: TableShape, name: str) -> bool:
+    """Whether both sides have the column in one form: a JSON text that was lifted out of another is written anew."""
+    column = shape.column(name)
+    return column is not None and (column.lift is None or column.type.kind is not Kind.JSON)
 
 
 def _check_keyed(
