@@ -19,10 +19,12 @@ from stenograph.assembly import Start, Wiring, capture_loop, load_pipeline, sink
 from stenograph.assembly.adapters import LogAdapter, OpenedSource, SourceAdapter, WarehouseAdapter
 from stenograph.errors import StenographError
 from stenograph.events import TableId
+from stenograph.history import FlushLimits
 from stenograph.offsets import Position
 from stenograph.ports import (
     ChangeLogReader,
     ChangeLogWriter,
+    Rereads,
     SchemaRegistry,
     Source,
     Warehouse,
@@ -46,9 +48,9 @@ class _Opened:
     fate: Fate
     limit: int
 
-    def resume(self, stored: Position | None) -> Source:
+    def resume(self, stored: Position | None, rereads: Rereads) -> Source:
         with self.fate.call("source.open"):
-            source = self.real.resume(stored)
+            source = self.real.resume(stored, rereads)
         return cast("Source", Watched(source, "source", SOURCE_CALLS, self.fate, self.limit))
 
     def __getattr__(self, name: str) -> Any:
@@ -97,6 +99,11 @@ class _Warehouse:
     real: WarehouseAdapter
     fate: Fate
     wiring: Wiring
+    limit: int
+
+    @property
+    def flush_limits(self) -> FlushLimits:
+        return replace(self.real.flush_limits, rows=self.limit, seconds=0)
 
     def warehouse(self) -> Warehouse:
         settings = self.wiring.pipeline.warehouse
@@ -137,7 +144,7 @@ def watched(wiring: Wiring, fate: Fate, limit: int) -> Wiring:
         wiring,
         source=cast("SourceAdapter", _Source(wiring.source, fate, limit)),
         log=cast("LogAdapter", _Log(wiring.log, fate, limit)),
-        warehouse=cast("WarehouseAdapter", _Warehouse(wiring.warehouse, fate, wiring)),
+        warehouse=cast("WarehouseAdapter", _Warehouse(wiring.warehouse, fate, wiring, limit)),
     )
 
 

@@ -13,17 +13,18 @@ APPEND = (
     "SELECT ord, resume",
     "INSERT INTO positions",
     "SELECT id, partitions",
-    "INSERT INTO lanes",
-    "SELECT id FROM",
+    "PRAGMA page_count",
+    "PRAGMA freelist_count",
+    "PRAGMA page_size",
     "SELECT partition, next",
-    "INSERT INTO records",
+    "INSERT INTO segments",
     "UPDATE ends SET",
     "COMMIT",
     # Retention's own transaction, after the append's.
     "SELECT t.name, e.topic_id,",
     'SELECT "group", topic_id,',
 )
-FIRST_APPEND = ("INSERT INTO topics", "INSERT INTO ends")
+FIRST_APPEND = ("INSERT INTO topics", "SELECT id FROM", "INSERT INTO ends")
 STREAMING_CALLS = {
     "log.position": (1, 2),
     "source.open": (1,),
@@ -41,7 +42,7 @@ STARTING_CALLS = {
 STREAMING = [
     *points_around(STREAMING_CALLS),
     *(Failpoint(f"{statement} in log.append") for statement in APPEND),
-    Failpoint("INSERT INTO records in log.append", 4),
+    Failpoint("INSERT INTO segments in log.append", 4),
     Failpoint("COMMIT in log.append", 4),
     Failpoint("row of log.append", 17),
 ]

@@ -38,12 +38,12 @@ def _copy(database: Database, rows: int) -> None:
 @pytest.mark.parametrize(
     "points",
     [
-        [Failpoint("row of log.append", 4_500)],
+        [Failpoint("INSERT INTO segments in log.append", 11)],
         [Failpoint("before source.acknowledge")],
         [
             Failpoint("after log.append", 3),
             Failpoint("COMMIT in log.append", 7),
-            Failpoint("row of log.append", 8_200),
+            Failpoint("INSERT INTO segments in log.append", 23),
         ],
     ],
     ids=lambda points: ", ".join(map(str, points)),
@@ -84,7 +84,7 @@ def test_a_copy_killed_in_the_sink_arrives_whole_and_once(site: Site, database: 
     ("of_capture", "of_sink"),
     [
         (Failpoint("after log.append", 2), Failpoint("statement 4 of warehouse.append", 4)),
-        (Failpoint("row of log.append", 130), Failpoint("after warehouse.append", 5)),
+        (Failpoint("INSERT INTO segments in log.append", 11), Failpoint("after warehouse.append", 5)),
     ],
     ids=str,
 )

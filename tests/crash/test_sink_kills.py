@@ -25,7 +25,7 @@ CALLS = {
     "warehouse.evolve": (1, 2, 3),
     "warehouse.append": (1, 2, 7, 15),
 }
-STATEMENTS = {"warehouse.append": 6, "warehouse.claim": 7, "warehouse.evolve": 12, "warehouse.shape": 4}
+STATEMENTS = {"warehouse.append": 6, "warehouse.claim": 7, "warehouse.evolve": 13, "warehouse.shape": 5}
 POINTS = [
     *points_around(CALLS),
     *(Failpoint(f"statement {k} of {call}") for call, most in STATEMENTS.items() for k in range(1, most + 1)),

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
-from enum import Enum
 from pathlib import Path
 from typing import Protocol
 
 from stenograph.diagnosis import Examined
 from stenograph.events import TableId
+from stenograph.history import FlushLimits
 from stenograph.offsets import Position
 from stenograph.ports import (
     ChangeLogAudit,
@@ -17,31 +17,34 @@ from stenograph.ports import (
     ChangeLogWriter,
     HistoryReader,
     QueryConsole,
+    ReadRequests,
+    RequestState,
+    Rereads,
     SchemaRegistry,
     Source,
     SourceAudit,
     Warehouse,
+    WarehousePlan,
 )
-
-
-class Start(Enum):
-    """How a capture begins."""
-
-    RESUME = "resume"
-    """At the stored position; a first time, with a snapshot."""
-    ANEW = "anew"
-    """With a new run: every table is read again, and what happened in between is lost to history."""
 
 
 class OpenedSource(Protocol):
     """A source whose server can be reached."""
 
-    def resume(self, stored: Position | None) -> Source:
+    def resume(self, stored: Position | None, rereads: Rereads) -> Source:
         """The source at the stored position."""
         ...
 
-    def begin_anew(self, stored: Position | None) -> Source:
+    def begin_anew(self, stored: Position | None, rereads: Rereads) -> Source:
         """The source in a new run, after the one that the stored position speaks of."""
+        ...
+
+    def refuse_unreadable(self, table: TableId) -> None:
+        """Raise SourceRefused, with what to do, if the table cannot be read again as it is now."""
+        ...
+
+    def request_state(self, stored: Position | None, table: TableId) -> RequestState:
+        """What the position says of requests to read the table; connects to nothing."""
         ...
 
     def audit(self, stored: Position | None) -> SourceAudit:
@@ -83,6 +86,10 @@ class LogAdapter(Protocol):
         """The log as an operator sees it."""
         ...
 
+    def requests(self) -> ReadRequests:
+        """The requests kept beside the log."""
+        ...
+
     def checkup(self) -> Examined:
         """The log's files or servers, to be looked at."""
         ...
@@ -91,8 +98,17 @@ class LogAdapter(Protocol):
 class WarehouseAdapter(Protocol):
     """A warehouse of one pipeline."""
 
+    @property
+    def flush_limits(self) -> FlushLimits:
+        """How much of the log one append is made of."""
+        ...
+
     def warehouse(self) -> Warehouse:
         """The history as the sink sees it."""
+        ...
+
+    def plan(self) -> WarehousePlan:
+        """The history as `steno plan` sees it."""
         ...
 
     def history(self) -> HistoryReader:

@@ -41,7 +41,7 @@ class Wiring:
 
     @classmethod
     def of(cls, pipeline: Pipeline) -> Wiring:
-        """Choose the adapters; raise ConfigurationError where a driver is not installed."""
+        """Choose the adapters; raise ConfigurationError where the source's or the log's driver is not installed."""
         site = Site(pipeline.name, pipeline.folder)
         return cls(
             pipeline=pipeline,
@@ -49,9 +49,10 @@ class Wiring:
             plans=plans(pipeline),
             source=cast(SourceAdapter, _made(SOURCES[pipeline.source_kind].load(), pipeline.source, site)),
             log=cast(LogAdapter, _made(LOGS[pipeline.log_kind].load(), pipeline.log, site)),
+            # A capture never asks for it, and its driver is memory that capture would carry for nothing.
             warehouse=cast(
                 WarehouseAdapter,
-                _made(WAREHOUSES[pipeline.warehouse_kind].load(), pipeline.warehouse, site),
+                _Later(lambda: _made(WAREHOUSES[pipeline.warehouse_kind].load(), pipeline.warehouse, site)),
             ),
         )
 
@@ -107,6 +108,19 @@ class Wiring:
             hint=f"Name one of: {', '.join(known)}.",
             pipeline=self.pipeline.name,
         )
+
+
+class _Later:
+    """An adapter that is loaded when it is first asked for something; a driver that is missing is missed then."""
+
+    def __init__(self, make: Callable[[], object]) -> None:
+        self._make = make
+        self._made: object | None = None
+
+    def __getattr__(self, name: str) -> object:
+        if self._made is None:
+            self._made = self._make()
+        return getattr(self._made, name)
 
 
 def _made(adapter: object, settings: object, site: Site) -> object:

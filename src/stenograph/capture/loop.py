@@ -5,16 +5,20 @@ Does not retry, sleep or start threads: the supervisor owns time.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import timedelta
 
 from stenograph.errors import StenographError
 from stenograph.offsets import Position
-from stenograph.ports import ChangeLogWriter, EncodedBatch, Source
+from stenograph.ports import ChangeLogWriter, EncodedBatch, ReadProgress, Source
 
 OpenSource = Callable[[Position | None], Source]
 """Opens the source at the log's stored position; None where none was ever stored."""
+
+_TELL_SECONDS = 1.0
+"""How often the source hears of us in the middle of a transaction, where nothing is to be acknowledged."""
 
 
 class Capture:
@@ -35,6 +39,7 @@ class Capture:
         self._limit = limit
         self._source: Source | None = None
         self._pending: EncodedBatch | None = None
+        self._told_at = 0.0
 
     def step(self, wait: timedelta) -> int:
         """Move at most one batch, waiting at most `wait` for it; the number of records moved."""
@@ -49,12 +54,21 @@ class Capture:
         if batch.upto is not None:
             # Invariant 1: the source may forget a change only once the log holds it.
             self._source.acknowledge(batch.upto)
+            self._told_at = time.monotonic()
+        elif time.monotonic() - self._told_at >= _TELL_SECONDS:
+            # Behind a slow log, a server's question waits in the stream behind the changes: it must not be waited for.
+            self._source.keep_alive()
+            self._told_at = time.monotonic()
         return len(batch)
 
     def keep_alive(self) -> None:
         """Tell the source that we are still here while the supervisor waits."""
         if self._source is not None:
             self._source.keep_alive()
+
+    def reading(self) -> ReadProgress | None:
+        """The table that is being read now, for people."""
+        return None if self._source is None else self._source.reading()
 
     def reset(self, error: StenographError) -> None:
         """Make ready for the next step after an error: a batch waiting for the log stays, a broken source goes."""

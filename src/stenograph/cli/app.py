@@ -16,7 +16,9 @@ from stenograph.cli import loops, questions
 from stenograph.cli.doctor import doctor
 from stenograph.cli.exits import Exit, exit_of, show, show_bug_json, show_json, show_usage_json
 from stenograph.cli.log import log
+from stenograph.cli.planning import apply, plan
 from stenograph.cli.schemas import schemas
+from stenograph.cli.snapshot import snapshot
 from stenograph.cli.sql import sql
 from stenograph.errors import StenographError
 
@@ -48,7 +50,8 @@ def _root(
 ) -> None:
     """Change data capture into append-only history, exactly once.
 
-    Exit codes: 0 done, 1 stopped by an error, 2 wrong configuration, 3 behind or unchecked, 70 a bug, 130 Ctrl-C.
+    Exit codes: 0 done, 1 stopped by an error, 2 wrong configuration, 3 behind or unchecked, 4 something to
+    apply, 70 a bug, 130 Ctrl-C.
     """
 
 
@@ -68,12 +71,15 @@ def demo() -> None:
 
 app.command()(questions.check)
 app.command()(doctor)
+app.command()(plan)
+app.command()(apply)
 app.command()(loops.run)
 app.command()(loops.capture)
 app.command()(loops.sink)
 app.command()(questions.status)
 app.command()(questions.history)
 app.command()(questions.verify)
+app.command()(snapshot)
 app.command()(log)
 app.command()(sql)
 app.add_typer(schemas, name="schemas")

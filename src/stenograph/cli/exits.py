@@ -27,6 +27,8 @@ class Exit(IntEnum):
     """The command line, a pipeline file, a model or a secret's reference is wrong; nothing was started."""
     BEHIND = 3
     """`verify`: nothing differs, but the pipeline is behind or something could not be checked."""
+    PENDING = 4
+    """`plan`: there is something for `steno apply` to do."""
     BUG = 70
     """An error that Stenograph does not know: please report it with the traceback."""
     INTERRUPTED = 130

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Callable
 from datetime import timedelta
 
 import structlog
 
 from stenograph.cli.exits import show
 from stenograph.errors import StenographError
+from stenograph.ports import ReadProgress
 from stenograph.supervisor import RunFile
 
 _EVERY = 10.0
@@ -32,8 +34,11 @@ def configure() -> None:
 class LogLines:
     """Observes one loop: a line when it starts to work, about every ten seconds, and at each failure."""
 
-    def __init__(self, pipeline: str, run: RunFile) -> None:
+    def __init__(
+        self, pipeline: str, run: RunFile, reading: Callable[[], ReadProgress | None] = lambda: None
+    ) -> None:
         self._run = run
+        self._reading = reading
         self._log = structlog.get_logger().bind(pipeline=pipeline, loop=run.state.loop)
         self._records = 0
         self._said = 0.0
@@ -41,10 +46,14 @@ class LogLines:
 
     def moved(self, records: int) -> None:
         """A step went well."""
+        progress = self._reading()
+        self._run.reads(progress)
         self._run.moved(records)
         self._records += records
         if self._records and time.monotonic() - self._said > _EVERY:
             self._log.info("moved", records=self._records, total=self._run.state.records)
+            if progress is not None:
+                self._log.info("reading", **_of_table(progress))
             self._records, self._said = 0, time.monotonic()
 
     def retrying(self, error: StenographError, attempt: int, pause: timedelta) -> None:
@@ -77,6 +86,17 @@ class LogLines:
     def stopped(self) -> None:
         """The loop has drained."""
         self._log.info("stopped", total=self._run.state.records)
+
+
+def _of_table(progress: ReadProgress) -> dict[str, object]:
+    left = progress.seconds_left
+    return {
+        "table": str(progress.table),
+        "rows": progress.rows,
+        "percent": None if progress.percent is None else round(progress.percent, 1),
+        "rows_per_second": round(progress.rows_per_second),
+        "seconds_left": None if left is None else round(left),
+    }
 
 
 def described(error: StenographError) -> dict[str, object]:

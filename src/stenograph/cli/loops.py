@@ -13,7 +13,7 @@ from stenograph.cli.exits import exit_of
 from stenograph.cli.logging import LogLines, configure
 from stenograph.cli.options import PipelineOption, pipeline_of
 from stenograph.errors import StenographError
-from stenograph.supervisor import Children, Loop, RunFile, Stop, supervise
+from stenograph.supervisor import Children, Loop, Stop, supervise
 
 WithParent = Annotated[
     bool, typer.Option("--with-parent", hidden=True, help="Stop when standard input closes.")
@@ -47,7 +47,7 @@ def capture(
     wiring = Wiring.of(pipeline_of(pipeline))
     stop = _stop(with_parent)
     with capture_loop(wiring, Start.ANEW if anew else Start.RESUME) as (loop, run):
-        _supervised(wiring, loop, run, stop)
+        _supervised(LogLines(wiring.pipeline.name, run, loop.reading), loop, stop)
 
 
 def sink(pipeline: PipelineOption = None, with_parent: WithParent = False) -> None:
@@ -64,7 +64,7 @@ def sink(pipeline: PipelineOption = None, with_parent: WithParent = False) -> No
     wiring = Wiring.of(pipeline_of(pipeline))
     stop = _stop(with_parent)
     with sink_loop(wiring) as (loop, run):
-        _supervised(wiring, loop, run, stop)
+        _supervised(LogLines(wiring.pipeline.name, run), loop, stop)
 
 
 def run(pipeline: PipelineOption = None) -> None:
@@ -103,8 +103,7 @@ def _stop(with_parent: bool) -> Stop:
     return stop
 
 
-def _supervised(wiring: Wiring, loop: Loop, run: RunFile, stop: Stop) -> None:
-    lines = LogLines(wiring.pipeline.name, run)
+def _supervised(lines: LogLines, loop: Loop, stop: Stop) -> None:
     try:
         supervise(loop, stop, lines)
     except StenographError as error:

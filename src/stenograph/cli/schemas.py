@@ -22,7 +22,7 @@ schemas = typer.Typer(
 
 @schemas.command("list")
 def list_schemas(pipeline: PipelineOption = None, as_json: JsonOption = False) -> None:
-    """List the models with their versions and fields, and the registry's subjects with their ids.
+    """List models with versions, fields and the tables that feed them, and the registry's subjects with their ids.
 
     For example:
 
@@ -33,7 +33,7 @@ def list_schemas(pipeline: PipelineOption = None, as_json: JsonOption = False) -
     here = Path.cwd()
     files = all_pipelines(here)
     chosen = [pipeline_of(str(file)) for file in files] if pipeline is None else [pipeline_of(pipeline)]
-    versions = listed_models(assembly.project_of(here) if pipeline is None else chosen[0].folder)
+    versions = listed_models(assembly.project_of(here) if pipeline is None else chosen[0].folder, chosen)
     found = [subject for each in chosen for subject in assembly.registry_subjects(each)]
     if as_json:
         print_json(
@@ -48,7 +48,7 @@ def list_schemas(pipeline: PipelineOption = None, as_json: JsonOption = False) -
 
 @schemas.command("check")
 def check_schemas(as_json: JsonOption = False) -> None:
-    """Check every model file, and that each version can read what the one before wrote. Touches no network.
+    """Check every model file, and that each version can follow the one before. Touches no network.
 
     Exit codes: 0 no fault, 2 a fault.
 

@@ -5,10 +5,12 @@ Holds the warehouse only while a statement runs: a prompt left open never stops 
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Sequence
-from typing import Annotated
+from typing import Annotated, Any
 
+import pyarrow as pa
 import typer
 from rich.table import Table
 from rich.text import Text
@@ -16,8 +18,10 @@ from rich.text import Text
 from stenograph import assembly
 from stenograph.cli.exits import show
 from stenograph.cli.options import JsonOption, PipelineOption, out, pipeline_of, print_json
+from stenograph.envelope.json_text import json_text
 from stenograph.errors import StenographError
 from stenograph.ports import QueryConsole
+from stenograph.schemas import ColumnType, Kind
 
 _MOST = 1_000
 """Rows shown to a person; programs get them all."""
@@ -75,18 +79,32 @@ def _prompt(console: QueryConsole) -> None:
 def _answer(console: QueryConsole, statement: str, as_json: bool) -> None:
     answer = console.query(statement)
     if as_json:
-        print_json(answer.rows.to_pylist())
+        cells = zip(*(_values(column) for column in answer.rows.columns), strict=True)
+        print_json([dict(zip(answer.columns, row, strict=True)) for row in cells])
         return
     shown = out()
     rows = [
         [_text(value) for value in row]
-        for row in zip(*(column.to_pylist() for column in answer.rows.slice(0, _MOST).columns), strict=True)
+        for row in zip(*(_values(column) for column in answer.rows.slice(0, _MOST).columns), strict=True)
     ]
     # A row that does not fit would be cut: it is shown as a list of its columns instead.
     shown.print((_table if _width(answer.columns, rows) <= shown.width else _lists)(answer.columns, rows))
     if answer.rows.num_rows > _MOST:
         said = f"the first {_MOST:,} of {answer.rows.num_rows:,} rows; --json gives all"
         shown.print(Text(said, style="dim"))
+
+
+def _values(column: pa.ChunkedArray[Any]) -> list[object]:
+    """The column's values; as text where Python's calendar, which ends at year 9999, cannot hold one."""
+    try:
+        return column.to_pylist()
+    except OverflowError:
+        day = pa.types.is_date(column.type)
+        zoned = pa.types.is_timestamp(column.type) and column.type.tz is not None
+        of = ColumnType(Kind.DATE if day else Kind.TIMESTAMPTZ if zoned else Kind.TIMESTAMP)
+        whole = column.cast(pa.date32() if day else pa.timestamp("us", column.type.tz))
+        numbers = whole.cast(pa.int32() if day else pa.int64()).to_pylist()
+        return [None if number is None else json.loads(json_text(number, of)) for number in numbers]
 
 
 def _width(names: Sequence[str], rows: Sequence[Sequence[Text]]) -> int:

@@ -11,13 +11,14 @@ from stenograph.events import TableId
 from stenograph.offsets import Position
 from stenograph.pipeline import SecretOrPlain
 from stenograph.pipeline.site import Site
-from stenograph.ports import SchemaRegistry
+from stenograph.ports import RequestState, Rereads, SchemaRegistry, Start
 from stenograph.sources.postgres.audit import PostgresAudit, open_audit
 from stenograph.sources.postgres.checkup import examined
 from stenograph.sources.postgres.checkup.examination import StoredPosition
+from stenograph.sources.postgres.requests import refuse_unreadable, request_state
 from stenograph.sources.postgres.server import embedded, is_running
 from stenograph.sources.postgres.settings import PostgresSettings
-from stenograph.sources.postgres.source import PostgresSource, Start, open_source
+from stenograph.sources.postgres.source import PostgresSource, open_source
 
 _EMBEDDED = "embedded:"
 
@@ -81,13 +82,23 @@ class OpenedPostgres:
         self._tables = tables
         self._registry = registry
 
-    def resume(self, stored: Position | None) -> PostgresSource:
+    def resume(self, stored: Position | None, rereads: Rereads) -> PostgresSource:
         """The source at the stored position; the first time, a run from a snapshot on."""
-        return open_source(self._dsn, self._settings, self._tables, self._registry, stored)
+        return open_source(self._dsn, self._settings, self._tables, self._registry, stored, rereads)
 
-    def begin_anew(self, stored: Position | None) -> PostgresSource:
+    def begin_anew(self, stored: Position | None, rereads: Rereads) -> PostgresSource:
         """The source in a new run."""
-        return open_source(self._dsn, self._settings, self._tables, self._registry, stored, start=Start.ANEW)
+        return open_source(
+            self._dsn, self._settings, self._tables, self._registry, stored, rereads, start=Start.ANEW
+        )
+
+    def refuse_unreadable(self, table: TableId) -> None:
+        """Raise SourceRefused if the table is missing, not ours to read, or not in the publication."""
+        refuse_unreadable(self._dsn, self._settings.publication_name, table)
+
+    def request_state(self, stored: Position | None, table: TableId) -> RequestState:
+        """What the marks of the position say."""
+        return request_state(stored, table)
 
     def audit(self, stored: Position | None) -> PostgresAudit:
         """The source's tables, read at one position."""

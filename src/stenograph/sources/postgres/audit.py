@@ -8,10 +8,12 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
+from datetime import UTC, datetime
 
 import psycopg
 import pyarrow as pa
 
+from stenograph.envelope.fit import Fit
 from stenograph.envelope.headers import Unheld
 from stenograph.envelope.mapping import RowMapping
 from stenograph.errors import SourceUnavailable, ValueOutOfRange
@@ -21,9 +23,10 @@ from stenograph.offsets import Position, order_of
 from stenograph.schemas import TablePlan, TableShape
 from stenograph.sources.postgres.catalogue import Catalogue
 from stenograph.sources.postgres.failures import mapped
+from stenograph.sources.postgres.layout import SeenTable
 from stenograph.sources.postgres.lsn import lsn_text
 from stenograph.sources.postgres.messages import Begin, Delete, Insert, Relation, Truncate, Update, decoded
-from stenograph.sources.postgres.position import Phase, Reading, resume_point
+from stenograph.sources.postgres.position import Phase, Reading, TableMark, resume_point
 from stenograph.sources.postgres.session import Session, connect
 from stenograph.sources.postgres.settings import PostgresSettings
 from stenograph.sources.postgres.snapshot import Snapshot, SnapshotExport
@@ -98,11 +101,12 @@ class PostgresAudit:
     def unchecked(self, stored: Position | None) -> Mapping[TableId, str]:
         """Tables that cannot be compared, each with the reason."""
         marks = {} if stored is None else resume_point(stored).tables
+        layouts = self._snapshot.catalogue.layouts(self._tables, self._settings.publication_name)
         now = Catalogue(self._session).signatures(self._tables, self._settings.publication_name)
         reasons: dict[TableId, str] = {}
         for table in self._tables:
             mark = marks.get(table)
-            if mark is None or mark.reading is Reading.READING:
+            if mark is None or mark.reading is not Reading.READ:
                 reasons[table] = "it is being read, or not read yet"
             elif table not in now:
                 reasons[table] = "it does not exist, or is not in the publication"
@@ -112,6 +116,8 @@ class PostgresAudit:
                 reasons[table] = "it was read after the position that is compared"
             elif not self._is_readable(table):
                 reasons[table] = "it was rewritten after the position that is compared"
+            elif (stale := self._stale(mark, layouts.get(table))) is not None:
+                reasons[table] = stale
         return reasons
 
     def rows(self, plan: TablePlan, shape: TableShape) -> Iterator[pa.Table]:
@@ -126,16 +132,14 @@ class PostgresAudit:
             plan.table, table.signature.oid, self._settings.name, key, sent, self._snapshot.catalogue
         )
         mapping = RowMapping(plan, form.wire.columns, key)
+        fit = Fit(mapping, shape)
+        filled = mapping.columns & fit.casts.keys()
+        # A column of history that the source has dropped, or has in another type, cannot be compared.
         schema = pa.schema(
-            # A column of history that the source has dropped is not among what it can be compared with.
-            [
-                (column.name, arrow_type(column.type))
-                for column in shape.columns
-                if column.name in mapping.columns
-            ]
+            [(column.name, arrow_type(column.type)) for column in shape.columns if column.name in filled]
         )
         for raw in _chunks(self._snapshot.rows(table, form.names, row_filter)):
-            rows = [_mapped(mapping, _as_stored(form.row(values))) for values in raw]
+            rows = [_mapped(fit, mapping, form.row(values)) for values in raw]
             yield pa.Table.from_pydict(
                 {name: [row.get(name) for row in rows] for name in schema.names}, schema=schema
             )
@@ -144,6 +148,18 @@ class PostgresAudit:
         """End the reading transaction; safe to call twice."""
         self._snapshot.close()
         self._session.close()
+
+    def _stale(self, mark: TableMark, seen: SeenTable | None) -> str | None:
+        if mark.stale is not None and not mark.is_mended:
+            since = datetime.fromtimestamp(mark.stale.seen_at / 1_000_000, UTC)
+            return f"stale since {since:%Y-%m-%dT%H:%M:%SZ}: {mark.stale.cause}"
+        if mark.layout is None or seen is None:
+            return None
+        try:
+            cause = self._snapshot.catalogue.rewrite(seen, mark.layout)
+        except psycopg.errors.LockNotAvailable:
+            cause = "a partition was attached, and it is locked now"
+        return None if cause is None else f"stale, and capture has not noticed yet: {cause}"
 
     def _is_readable(self, table: TableId) -> bool:
         then = self._snapshot.catalogue.tables([table]).get(table)
@@ -190,13 +206,11 @@ def _chunks(rows: Iterator[Sequence[bytes | None]]) -> Iterator[list[Sequence[by
         yield chunk
 
 
-def _mapped(mapping: RowMapping, row: dict[str, object]) -> Mapping[str, object]:
+def _mapped(fit: Fit, mapping: RowMapping, row: dict[str, object]) -> Mapping[str, object]:
+    """The row as history holds it: what the wire cannot hold is null there, with its text beside it."""
+    texts = {name: value.text for name, value in row.items() if isinstance(value, Unheld)}
+    wire = {name: None if name in texts else value for name, value in row.items()}
     try:
-        return mapping.row(row).values
+        return fit.row(mapping.row(wire, texts)).values
     except ValueOutOfRange:
-        return mapping.key_only(row).values
-
-
-def _as_stored(row: dict[str, object]) -> dict[str, object]:
-    """The row as history holds it: what the wire cannot hold is null there, with its text in the notes."""
-    return {name: None if isinstance(value, Unheld) else value for name, value in row.items()}
+        return fit.row(mapping.key_only(wire)).values

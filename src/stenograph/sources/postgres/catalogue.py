@@ -12,6 +12,7 @@ from typing import Any
 
 from stenograph.events import TableId
 from stenograph.sources.postgres import queries
+from stenograph.sources.postgres.layout import Layout, SeenColumn, SeenMember, SeenTable
 from stenograph.sources.postgres.lsn import lsn_of
 from stenograph.sources.postgres.session import Session
 
@@ -42,13 +43,14 @@ class PgType:
 
 @dataclass(frozen=True, slots=True)
 class PgColumn:
-    """A column that is published. `default` is the expression as SQL text."""
+    """A column. `default` is the expression as SQL text; a generated column, published on demand only, has none."""
 
     name: str
     type_oid: int
     typmod: int
     not_null: bool
     default: str | None
+    generated: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +104,7 @@ class Server:
     role: str
     may_replicate: bool
     database: str
+    encoding: str
     wal_end: int
 
 
@@ -113,8 +116,10 @@ class Catalogue:
 
     def server(self) -> Server:
         """The server's version (as 180006), settings, the role's rights, and where its WAL ends."""
-        version, standby, wal_level, role, may_replicate, database, wal_end = self._one(queries.SERVER)
-        return Server(version, standby, wal_level, role, may_replicate, database, lsn_of(wal_end))
+        version, standby, wal_level, role, may_replicate, database, encoding, wal_end = self._one(
+            queries.SERVER
+        )
+        return Server(version, standby, wal_level, role, may_replicate, database, encoding, lsn_of(wal_end))
 
     def tables(self, tables: Collection[TableId]) -> dict[TableId, PgTable]:
         """Those of the named relations that exist."""
@@ -131,13 +136,57 @@ class Catalogue:
         )
         return {TableId(schema, name): Signature(oid, tuple(key)) for schema, name, oid, key in rows}
 
+    def layouts(self, tables: Collection[TableId], publication: str) -> dict[TableId, SeenTable]:
+        """Columns and files of those that exist, as the publication sends them. Waits for no lock."""
+        rows = self._all(queries.LAYOUTS, [t.schema for t in tables], [t.name for t in tables], publication)
+        roots = [oid for _, _, oid, kind, *_ in rows if kind == "p"]
+        members: dict[int, list[SeenMember]] = {root: [] for root in roots}
+        for root, oid, parent, file, is_born, is_emptied, filled in (
+            self._all(queries.MEMBERS, roots) if roots else ()
+        ):
+            members[root].append(SeenMember(oid, parent, file, is_born, is_emptied, frozenset(filled)))
+        enums = {oid: (array, labels) for oid, array, labels in self._all(queries.LABELS)}
+        seen = {}
+        for schema, name, oid, kind, file, row_filter, *columns in rows:
+            used = set(columns[1])
+            only = SeenMember(oid, 0, file, is_born=True, is_emptied=False, filled=frozenset())
+            seen[TableId(schema, name)] = SeenTable(
+                columns=tuple(map(SeenColumn, *columns)),
+                members=members[oid] if kind == "p" else [only],
+                row_filter=row_filter,
+                labels={enum: labels for enum, (array, labels) in enums.items() if used & {enum, array}},
+            )
+        return seen
+
+    def rewrite(self, seen: SeenTable, before: Layout) -> str | None:
+        """What changed the table's rows since without a change that is sent, in words; None if nothing did.
+
+        Raise psycopg's LockNotAvailable if an attached partition is locked now, and nobody can say.
+        """
+        cause = seen.rewritten_since(before)
+        attached = seen.attached_since(before)
+        if cause is None and attached:
+            with self._session.transaction():
+                self._session.execute("SET LOCAL lock_timeout = '200ms'")
+                if self._one(queries.HOLD_ROWS, attached)[0]:
+                    cause = "a partition was attached that holds rows"
+        return cause
+
+    def expected_rows(self, table: PgTable) -> int | None:
+        """About how many rows the table has, by the server's statistics; None if it has none."""
+        oid = table.signature.oid
+        found: int | None = self._one(queries.EXPECTED_ROWS, oid, oid)[0]
+        return found
+
     def near_names(self, schema: str, name: str) -> tuple[str, ...]:
         """Tables of a similar name, the nearest first."""
         return tuple(row[0] for row in self._all(queries.TABLE_NAMES, schema, name))
 
     def columns(self, oid: int) -> tuple[PgColumn, ...]:
-        """The table's columns in order, without generated ones."""
-        return tuple(PgColumn(*row) for row in self._all(queries.COLUMNS, oid))
+        """The table's columns in order; generated ones only where the server's version can publish them."""
+        columns = (PgColumn(*row) for row in self._all(queries.COLUMNS, oid))
+        publishes = self._session.info.server_version >= 180000
+        return tuple(column for column in columns if publishes or not column.generated)
 
     def published(self, publication: str, table: TableId) -> tuple[frozenset[str] | None, str | None]:
         """The columns that the publication sends of the table (None for all), and its row filter as SQL text."""

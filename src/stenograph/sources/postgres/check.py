@@ -43,6 +43,13 @@ def check_server(server: Server) -> None:
             hint=f"As a superuser: ALTER ROLE {_quoted(server.role)} REPLICATION;",
             role=server.role,
         )
+    if server.encoding == "SQL_ASCII":
+        raise SourceRefused(
+            "The database does not know the encoding of its texts (SQL_ASCII), so nobody can read them for certain.",
+            hint="Dump it, and restore it into a database with an encoding: CREATE DATABASE <name> ENCODING 'UTF8' "
+            "TEMPLATE template0;",
+            database=server.database,
+        )
 
 
 def check_tables(

@@ -11,8 +11,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from struct import Struct
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
+from stenograph.envelope import emitters
 from stenograph.envelope.codec import written_as
 from stenograph.envelope.emitters import (
     ColumnBytes,
@@ -27,6 +28,9 @@ from stenograph.envelope.headers import Unheld
 from stenograph.envelope.table import WireColumn
 from stenograph.sources.postgres import values
 from stenograph.sources.postgres.values import Read
+
+Write = Callable[[bytes], bytes]
+"""From a value's text to its bytes in a row."""
 
 _REMEMBERED = 1 << 14
 
@@ -63,6 +67,15 @@ def emission_of(place: int, column: WireColumn, read: Read, constant: ColumnByte
     name = f"write_{place}"
     names = {name: _reference(read, column, constant)}
     return Emission((f"{{c}} = {name}(s)",), names, may_hold_backslash=True)
+
+
+def value_function(of: Emission) -> Write:
+    """A function for one value alone, which raises what the lines raise."""
+    lines = ("def write(s):", "n = len(s)", *(line.format(c="c") for line in of.lines), "return c")
+    names = {**emitters.NAMES, **NAMES, **of.names}
+    # As in `compiled`: no name or value of the database is in the text.
+    exec(compile("\n    ".join(lines), "<generated for one value>", "exec"), names)  # noqa: S102
+    return cast(Write, names["write"])
 
 
 def _text(typed: bytes) -> Emission:
@@ -157,7 +170,7 @@ _SIMPLE: Mapping[Read, Callable[[bytes], Emission]] = {
 }
 
 
-def _reference(read: Read, column: WireColumn, constant: ColumnBytes) -> Callable[[bytes], bytes]:
+def _reference(read: Read, column: WireColumn, constant: ColumnBytes) -> Write:
     def write(text: bytes) -> bytes:
         value = read(text)
         if isinstance(value, Unheld):

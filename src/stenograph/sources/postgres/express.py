@@ -1,4 +1,4 @@
-"""Encodes the hot kinds of changes with compiled functions, frame by frame, without an object for a row.
+"""Encodes the hot kinds of changes without an object for a row: many at once by whole columns, few one by one.
 
 Takes inserts, updates and deletes of the tables that are open in the transaction, and leaves every frame that it is
 not sure of to the reference. Order, numbers and headers are those that the reference gives.
@@ -7,99 +7,164 @@ not sure of to the reference. Order, numbers and headers are those that the refe
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Sequence
 from struct import Struct
 
-from stenograph.envelope.emitters import LAST, MORE, long_bytes, varint
+from stenograph.envelope.emitters import LAST, MORE, varint
 from stenograph.offsets import pack_order
 from stenograph.sources.postgres.batch import MAX_BATCH_BYTES, BatchUnderway
-from stenograph.sources.postgres.compiled import UNSURE, CompiledTable
-from stenograph.sources.postgres.source_block import SourceBlock, clock_bytes, in_transaction
+from stenograph.sources.postgres.columnar.run import add_run
+from stenograph.sources.postgres.compiled import UNSURE
+from stenograph.sources.postgres.incoming import Incoming
+from stenograph.sources.postgres.open_table import OpenTable, TableEncoders
+from stenograph.sources.postgres.source_block import clock_bytes, in_transaction
 from stenograph.sources.postgres.table import CapturedTable
-from stenograph.sources.postgres.transaction import OpenTransaction
+from stenograph.sources.postgres.transaction import ORDINALS, OpenTransaction
 
 CLOCK_EVERY = 64
 """So many changes share one reading of the clock."""
-_KINDS = b"IUD"
-_ORDINALS = 2
-"""A change may become two events, so it takes two places (Invariant 4)."""
+AT_ONCE = 160
+"""From so many changes on it is quicker to encode whole columns."""
+_MOST = 2048
+"""So many are encoded at once at most: what they are made of stays in the processor's caches."""
+_FEW = 16
+_ENOUGH = 1024
+"""With so many at hand the rest of the transaction is not waited for: the server has little room to go on meanwhile."""
+_MOST_BYTES = 1 << 20
+_LARGE = 1 << 16
+"""A frame from this size on ends what is encoded at once, which holds every byte several times."""
+_BLOCK_BYTES = 256
+"""About what a value has more than its frame."""
+_FEWEST_ALONE, _MOST_ALONE = 256, 1 << 16
+"""How many changes are encoded one by one after a run that the reference broke off."""
+_KINDS = (b"I", b"U", b"D")
 _lsn_of = Struct("!Q").unpack_from
 
 
-class _OpenTable:
-    """A table in one transaction: what its events have in common."""
-
-    __slots__ = ("_head", "_previous", "begin", "change", "middle", "tally", "topic", "width")
-
-    def __init__(self, of: CompiledTable, block: SourceBlock, transaction: OpenTransaction) -> None:
-        begin, previous = transaction.begin, transaction.previous
-        self.change = of.change
-        self.topic = of.topic
-        self._head = block.head(begin.committed_at, "false")
-        self._previous = b'[null,"' if previous is None else b'["%d","' % previous
-        self.begin = b""
-        self.width = 0
-        self.middle = b'"]' + block.middle(begin.committed_at, begin.xid)
-        self.tally = transaction.tally(of.table.form.wire.table)
-
-    def widen(self, width: int) -> None:
-        """Prepare for LSNs of so many digits: the sequence's length stands before it."""
-        self.width = width
-        self.begin = self._head + long_bytes(len(self._previous) + width + 2) + self._previous
-
-
 class Express:
-    """The open tables of the transaction that is being streamed, by the four bytes of their relation's oid."""
+    """The open tables of the transaction that is being streamed, by the four bytes of their relation's oid.
 
-    def __init__(self, source: str, database: str) -> None:
+    From `at_once` changes on whole columns are encoded.
+    """
+
+    def __init__(self, source: str, database: str, at_once: int = AT_ONCE) -> None:
+        self._at_once = at_once
         self._source = source
         self._database = database
-        self._compiled: dict[bytes, tuple[CompiledTable, SourceBlock]] = {}
-        self._open: dict[bytes, _OpenTable] = {}
+        self._encoders: dict[bytes, TableEncoders] = {}
+        self._open: dict[bytes, OpenTable] = {}
+        self._taken: set[bytes] = set()
+        self._alone = 0
+        self._alone_next = 0
 
     def __contains__(self, oid: bytes) -> bool:
         return oid in self._open
 
     def open(self, oid: bytes, table: CapturedTable, transaction: OpenTransaction) -> None:
         """Take the table's changes from here to the end of the transaction."""
-        known = self._compiled.get(oid)
-        if known is None or known[0].table is not table:
-            known = CompiledTable(table), SourceBlock(table, self._source, self._database)
-            self._compiled[oid] = known
-        self._open[oid] = _OpenTable(*known, transaction)
+        known = self._encoders.get(oid)
+        if known is None or known.compiled.table is not table:
+            known = self._encoders[oid] = TableEncoders(table, self._source, self._database)
+        self._open[oid] = OpenTable(known, transaction)
+        self._taken.update(kind + oid for kind in _KINDS)
 
     def close(self) -> None:
         """Take no change any more: the transaction has ended, or a table may have another shape."""
         self._open.clear()
+        self._taken.clear()
 
     def take(
         self,
         frame: bytes,
-        read: Callable[[], bytes | None],
+        incoming: Incoming,
         transaction: OpenTransaction,
         batch: BatchUnderway,
         until: float,
     ) -> bytes | None:
-        """Add the change in the frame, then what `read` gives, to the batch; the first frame that was not taken.
+        """Add the change in the frame, then those that come next, to the batch; the first frame that was not taken.
 
-        None when nothing more has arrived, the batch is full, or it is past `until` on the monotonic clock.
+        None when nothing more has arrived, the batch is full, or it is past `until` on the monotonic clock. What came
+        after the frame that was not taken is put back. Waits for the rest of the transaction, `until` at most.
         """
-        of = self._open
-        room, size = batch.limit - len(batch), batch.size
+        frames, rest = self._gathered(frame, incoming, batch, until)
+        if len(frames) < self._at_once or self._alone > 0:
+            taken = self._one_by_one(frames, transaction, batch)
+            self._alone -= taken
+        else:
+            taken = add_run(frames, self._open, transaction, batch, time.time_ns())
+            self._alone_next = (
+                0 if taken == len(frames) else min(max(2 * self._alone_next, _FEWEST_ALONE), _MOST_ALONE)
+            )
+            self._alone = self._alone_next
+        if taken == len(frames):
+            return rest
+        left = frames[taken:] if rest is None else [*frames[taken:], rest]
+        if batch.is_full:
+            incoming.put_back(left)
+            return None
+        incoming.put_back(left[1:])
+        return left[0]
+
+    def _gathered(
+        self, frame: bytes, incoming: Incoming, batch: BatchUnderway, until: float
+    ) -> tuple[list[bytes], bytes | None]:
+        """Changes to be encoded together, the given one first; and the frame after them that is none of them."""
+        most = min(batch.limit - len(batch), CLOCK_EVERY if self._alone > 0 else _MOST)
+        most_bytes = min(MAX_BATCH_BYTES - batch.size, _MOST_BYTES)
+        frames, size = [frame], len(frame) + _BLOCK_BYTES
+        while len(frames) < most and size < most_bytes:
+            # Never many more than there are: what follows a short transaction is put back.
+            arrived = incoming.some(min(most - len(frames), max(len(frames), _FEW)))
+            if arrived:
+                count, added = self._fitting(arrived, most_bytes - size)
+                frames += arrived if count == len(arrived) else arrived[:count]
+                size += added
+                if count < len(arrived):
+                    if arrived[count][25:30] not in self._taken:
+                        incoming.put_back(arrived[count + 1 :])
+                        return frames, arrived[count]
+                    incoming.put_back(arrived[count:])
+                    break
+            elif len(frames) < _ENOUGH and time.monotonic() < until:
+                # The server sends committed transactions only: the rest is on its way.
+                incoming.wait(until)
+                continue
+            if not arrived or time.monotonic() >= until:
+                break
+        return frames, None
+
+    def _fitting(self, frames: Sequence[bytes], room: int) -> tuple[int, int]:
+        """How many of the frames, from the first on, can be encoded together; and about how many bytes that makes."""
+        lengths = [*map(len, frames)]
+        size = sum(lengths) + len(frames) * _BLOCK_BYTES
+        if (
+            size < room
+            and max(lengths) < _LARGE
+            and self._taken.issuperset({frame[25:30] for frame in frames})
+        ):
+            return len(frames), size
+        size = 0
+        for count, (frame, length) in enumerate(zip(frames, lengths, strict=True)):
+            if size >= room or length >= _LARGE or frame[25:30] not in self._taken:
+                return count, size
+            size += length + _BLOCK_BYTES
+        return len(frames), size
+
+    def _one_by_one(self, frames: Sequence[bytes], transaction: OpenTransaction, batch: BatchUnderway) -> int:
+        """Add the changes to the batch until the compiled functions are not sure or it is full; how many."""
+        of, size = self._open, batch.size
         add_topic, add_key, add_value = batch.topics.append, batch.keys.append, batch.values.append
         add_time, add_order, add_headers = batch.timestamps.append, batch.orders.append, batch.headers.append
         run, final_lsn = transaction.run, transaction.begin.final_lsn
-        block = in_transaction(transaction.id(_lsn_of(frame, 1)[0]))
-        millis, now = _clock()
+        block = in_transaction(transaction.id(_lsn_of(frames[0], 1)[0]))
         at, ordinal, total = transaction.lsn, transaction.ordinal, transaction.total
         digits = position = b""
-        taken, pause = 0, min(CLOCK_EVERY, room)
-        rest: bytes | None = frame
-        while rest is not None:
-            table = of.get(rest[26:30])
-            if table is None or rest[25] not in _KINDS:
-                break
-            lsn = _lsn_of(rest, 1)[0]
+        taken = 0
+        nanos = time.time_ns()
+        millis, now = nanos // 1_000_000, clock_bytes(nanos)
+        for frame in frames:
+            table = of[frame[26:30]]
+            lsn = _lsn_of(frame, 1)[0]
             if lsn != at or not digits:
                 ordinal = ordinal if lsn == at else 0
                 at, digits, z = lsn, b"%d" % lsn, lsn << 1
@@ -112,7 +177,7 @@ class Express:
             t, e = (total + 1) << 1, events << 1
             try:
                 key, value, headers = table.change(
-                    rest,
+                    frame,
                     table.begin,
                     digits,
                     table.middle,
@@ -130,23 +195,17 @@ class Express:
             add_time(millis)
             add_order(pack_order(run, final_lsn, lsn, ordinal))
             add_headers(headers)
-            ordinal += _ORDINALS
+            # Invariant 4: as many places are taken as `OpenTransaction.orders` takes, and in the same order.
+            ordinal += ORDINALS
             total += 1
             table.tally.events = events
             size += len(value)
             taken += 1
-            if taken == pause or size >= MAX_BATCH_BYTES:
-                if taken == room or size >= MAX_BATCH_BYTES or time.monotonic() >= until:
-                    rest = None
-                    break
-                pause = min(taken + CLOCK_EVERY, room)
-                millis, now = _clock()
-            rest = read()
+            if size >= MAX_BATCH_BYTES:
+                break
+            if not taken % CLOCK_EVERY:
+                nanos = time.time_ns()
+                millis, now = nanos // 1_000_000, clock_bytes(nanos)
         transaction.lsn, transaction.ordinal, transaction.total = at, ordinal, total
         batch.size = size
-        return rest
-
-
-def _clock() -> tuple[int, bytes]:
-    nanos = time.time_ns()
-    return nanos // 1_000_000, clock_bytes(nanos)
+        return taken

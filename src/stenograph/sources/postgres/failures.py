@@ -7,6 +7,8 @@ https://www.postgresql.org/docs/current/errcodes-appendix.html
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import psycopg
 from psycopg.conninfo import conninfo_to_dict
@@ -123,3 +125,12 @@ def _facts(dsn: str) -> dict[str, object]:
         return dict(conninfo_to_dict(dsn))
     except psycopg.ProgrammingError:
         return {}
+
+
+@contextmanager
+def mapped_errors(dsn: str) -> Iterator[None]:
+    """Raise what `mapped` makes of Postgres's errors."""
+    try:
+        yield
+    except psycopg.Error as failure:
+        raise mapped(failure, dsn) from failure

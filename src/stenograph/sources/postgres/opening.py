@@ -8,10 +8,10 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from enum import Enum
 
 from stenograph.errors import SourceRefused, SourceRewound
 from stenograph.events import TableId
+from stenograph.ports import Start
 from stenograph.sources.postgres.catalogue import Catalogue, Server, Signature
 from stenograph.sources.postgres.lsn import lsn_text
 from stenograph.sources.postgres.position import Loss, Phase, Reading, ResumePoint, TableMark
@@ -19,22 +19,17 @@ from stenograph.sources.postgres.replication import Identity
 from stenograph.sources.postgres.slot import free_slot, lost_since, refuse_unknown
 
 
-class Start(Enum):
-    """How a capture begins."""
-
-    RESUME = "resume"
-    """At the stored position, or with the first run if there is none."""
-    ANEW = "anew"
-    """With a new run: a new slot, and every table read again."""
-
-
 @dataclass(frozen=True, slots=True)
 class Opening:
-    """Where a run begins. `loss` is what must be recorded in the log: before all else, or as the new run starts."""
+    """Where a run begins. `loss` is what must be recorded in the log: before all else, or as the new run starts.
+
+    `confirmed` is the LSN that the slot stands at, None where a new slot is made.
+    """
 
     resume: ResumePoint
     is_stored: bool
     loss: Loss | None
+    confirmed: int | None = None
 
 
 def opening(
@@ -61,9 +56,12 @@ def opening(
             stored = stored.unread(stored.tables.keys() - set(tables))
             if stored.phase is Phase.STARTING:
                 return Opening(stored, is_stored=True, loss=stored.loss)
-            lost = lost_since(free_slot(catalogue, stored.slot), server.database, stored)
+            found = free_slot(catalogue, stored.slot)
+            lost = lost_since(found, server.database, stored)
             loss = None if lost is None else Loss(lost[0], stored.lsn, lost[1], stored.last_committed_at)
-            return Opening(stored, is_stored=True, loss=loss)
+            return Opening(
+                stored, is_stored=True, loss=loss, confirmed=None if found is None else found.confirmed
+            )
 
 
 def _anew(
@@ -88,7 +86,9 @@ def _anew(
     known = {*tables, *(stored.tables if stored is not None else ())}
     for table in known:
         # History may hold rows of any of them, also where the log's position is gone.
-        begun = begun.with_mark(table, TableMark(Signature(0, ()), Reading.READING, 0, 0, again=True))
+        request = stored.tables[table].request if stored is not None and table in stored.tables else 0
+        mark = TableMark(Signature(0, ()), Reading.READING, 0, 0, again=True, request=request)
+        begun = begun.with_mark(table, mark)
     return Opening(begun, is_stored=False, loss=loss)
 
 

@@ -9,13 +9,17 @@ import json
 from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass, replace
 from enum import StrEnum
+from typing import Any
 
 from stenograph.errors import SourceRefused
 from stenograph.events import TableId
 from stenograph.offsets import Position, order_of
 from stenograph.sources.postgres.catalogue import Signature
+from stenograph.sources.postgres.layout import Layout
 
-_VERSION = 1
+_VERSION = 2
+_READABLE = frozenset({1, 2})
+"""Version 1 knows neither layouts nor requests; it is written anew at the first move."""
 
 
 class Phase(StrEnum):
@@ -31,7 +35,25 @@ class Reading(StrEnum):
     """Whether a table's rows are in the log."""
 
     READING = "reading"
+    """Not, or not all: changes of the table are left out until they are."""
     READ = "read"
+    AGAIN = "again"
+    """They are, and they are being read once more: changes go on being given until the new rows come."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stale:
+    """Rows of a table were changed without an event.
+
+    `agreed` is the last LSN at which history is known to have had the table's rows, `noticed` the one at which the
+    rewrite was seen, at `seen_at` (µs since 1970 UTC). Of several rewrites it is the first agreement and the last
+    notice.
+    """
+
+    cause: str
+    agreed: int
+    noticed: int
+    seen_at: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +62,8 @@ class TableMark:
 
     `attempt` counts the readings of a run, from 1. `at` is the consistent point of the last finished reading:
     changes that committed before it are in the rows read. `again` says that history may hold rows from before.
+    `layout` is the table as it was when history last agreed with it, None where nobody knows. `stale` says since when
+    it does not. `request` is the newest request for a reading that was taken up, 0 for none.
     """
 
     signature: Signature
@@ -47,6 +71,14 @@ class TableMark:
     attempt: int
     at: int
     again: bool
+    layout: Layout | None = None
+    stale: Stale | None = None
+    request: int = 0
+
+    @property
+    def is_mended(self) -> bool:
+        """Whether a stale table has been read since, and nothing says so yet."""
+        return self.stale is not None and self.reading is Reading.READ and self.at >= self.stale.noticed
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,19 +143,7 @@ class ResumePoint:
             "lsn": self.lsn,
             "last_commit": self.last_commit,
             "last_committed_at": self.last_committed_at,
-            "tables": [
-                {
-                    "schema": table.schema,
-                    "name": table.name,
-                    "oid": mark.signature.oid,
-                    "key": list(mark.signature.key),
-                    "state": mark.reading.value,
-                    "attempt": mark.attempt,
-                    "at": mark.at,
-                    "again": mark.again,
-                }
-                for table, mark in sorted(self.tables.items())
-            ],
+            "tables": [_table_facts(table, mark) for table, mark in sorted(self.tables.items())],
         }
         if self.loss is not None:
             facts["loss"] = asdict(self.loss)
@@ -135,7 +155,7 @@ def resume_point(position: Position) -> ResumePoint:
     try:
         facts = json.loads(position.resume)
         version = facts["version"]
-        if version == _VERSION:
+        if version in _READABLE:
             return ResumePoint(
                 system=facts["system"],
                 timeline=facts["timeline"],
@@ -145,16 +165,7 @@ def resume_point(position: Position) -> ResumePoint:
                 lsn=facts["lsn"],
                 last_commit=facts["last_commit"],
                 last_committed_at=facts["last_committed_at"],
-                tables={
-                    TableId(t["schema"], t["name"]): TableMark(
-                        Signature(t["oid"], tuple(t["key"])),
-                        Reading(t["state"]),
-                        t["attempt"],
-                        t["at"],
-                        t["again"],
-                    )
-                    for t in facts["tables"]
-                },
+                tables={TableId(t["schema"], t["name"]): _table_mark(t) for t in facts["tables"]},
                 loss=None if facts.get("loss") is None else Loss(**facts["loss"]),
             )
     except (ValueError, KeyError, TypeError):
@@ -163,4 +174,37 @@ def resume_point(position: Position) -> ResumePoint:
         "The log's position for this source is not one that this version of capture wrote.",
         hint="Use the version that wrote it, or begin a new run with `steno capture --anew`.",
         position_version=version,
+    )
+
+
+def _table_facts(table: TableId, mark: TableMark) -> dict[str, object]:
+    facts: dict[str, object] = {
+        "schema": table.schema,
+        "name": table.name,
+        "oid": mark.signature.oid,
+        "key": list(mark.signature.key),
+        "state": mark.reading.value,
+        "attempt": mark.attempt,
+        "at": mark.at,
+        "again": mark.again,
+    }
+    if mark.layout is not None:
+        facts["layout"] = mark.layout.as_json()
+    if mark.stale is not None:
+        facts["stale"] = asdict(mark.stale)
+    if mark.request:
+        facts["request"] = mark.request
+    return facts
+
+
+def _table_mark(facts: Mapping[str, Any]) -> TableMark:
+    return TableMark(
+        Signature(facts["oid"], tuple(facts["key"])),
+        Reading(facts["state"]),
+        facts["attempt"],
+        facts["at"],
+        facts["again"],
+        layout=Layout.of_json(facts["layout"]) if "layout" in facts else None,
+        stale=Stale(**facts["stale"]) if "stale" in facts else None,
+        request=facts.get("request", 0),
     )

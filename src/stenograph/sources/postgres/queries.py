@@ -4,7 +4,7 @@ from __future__ import annotations
 
 SERVER = """
 SELECT current_setting('server_version_num')::int, pg_is_in_recovery(), current_setting('wal_level'),
-       current_user::text, r.rolreplication OR r.rolsuper, current_database()::text,
+       current_user::text, r.rolreplication OR r.rolsuper, current_database()::text, current_setting('server_encoding'),
        (CASE WHEN pg_is_in_recovery() THEN pg_last_wal_replay_lsn() ELSE pg_current_wal_insert_lsn() END)::text
 FROM pg_roles AS r WHERE r.rolname = current_user
 """
@@ -52,10 +52,11 @@ LIMIT 200
 """
 
 COLUMNS = """
-SELECT a.attname::text, a.atttypid::bigint, a.atttypmod, a.attnotnull, pg_get_expr(d.adbin, d.adrelid)
+SELECT a.attname::text, a.atttypid::bigint, a.atttypmod, a.attnotnull,
+       CASE WHEN a.attgenerated = '' THEN pg_get_expr(d.adbin, d.adrelid) END, a.attgenerated <> ''
 FROM pg_attribute AS a
 LEFT JOIN pg_attrdef AS d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
-WHERE a.attrelid = %s AND a.attnum > 0 AND NOT a.attisdropped AND a.attgenerated = ''
+WHERE a.attrelid = %s AND a.attnum > 0 AND NOT a.attisdropped
 ORDER BY a.attnum
 """
 
@@ -75,14 +76,14 @@ TYPES = """
 SELECT t.oid::bigint, t.typname::text, n.nspname::text, t.typtype::text,
        CASE
            WHEN t.typtype = 'd' THEN t.typbasetype
-           WHEN t.typcategory = 'A' AND t.typelem <> 0 THEN t.typelem
+           WHEN t.typinput = 'pg_catalog.array_in'::regproc THEN t.typelem
            ELSE 0
        END::bigint,
        t.typtypmod, coalesce(e.typdelim, t.typdelim)::text,
        ARRAY(SELECT l.enumlabel::text FROM pg_enum AS l WHERE l.enumtypid = t.oid ORDER BY l.enumsortorder)
 FROM pg_type AS t
 JOIN pg_namespace AS n ON n.oid = t.typnamespace
-LEFT JOIN pg_type AS e ON e.oid = t.typelem AND t.typcategory = 'A'
+LEFT JOIN pg_type AS e ON e.oid = t.typelem AND t.typinput = 'pg_catalog.array_in'::regproc
 WHERE t.oid = ANY (%s::bigint[]::oid[])
 """
 
@@ -94,4 +95,74 @@ FROM pg_publication WHERE pubname = %s
 SLOT = """
 SELECT plugin::text, database::text, active_pid, coalesce(wal_status = 'lost', false), confirmed_flush_lsn::text
 FROM pg_replication_slots WHERE slot_name = %s
+"""
+
+LAYOUTS = """
+SELECT n.nspname::text, c.relname::text, c.oid::bigint, c.relkind::text, c.relfilenode::bigint,
+       coalesce(sent.row_filter, ''), coalesce(col.names, '{}'), coalesce(col.types, '{}'),
+       coalesce(col.filled, '{}'), coalesce(col.versions, '{}')
+FROM unnest(%s::text[], %s::text[]) AS wanted (schema, name)
+JOIN pg_namespace AS n ON n.nspname = wanted.schema
+JOIN pg_class AS c ON c.relnamespace = n.oid AND c.relname = wanted.name
+LEFT JOIN LATERAL (
+    SELECT to_jsonb(r) ->> 'prqual' AS row_filter, nullif(to_jsonb(r) -> 'prattrs', 'null') AS columns,
+           to_jsonb(p) ->> 'pubgencols' = 's' AS is_computed
+    FROM pg_publication AS p LEFT JOIN pg_publication_rel AS r ON r.prpubid = p.oid AND r.prrelid = c.oid
+    WHERE p.pubname = %s
+) AS sent ON true
+CROSS JOIN LATERAL (
+    SELECT array_agg(a.name ORDER BY a.attnum) AS names, array_agg(a.type ORDER BY a.attnum) AS types,
+           array_agg(a.atthasmissing ORDER BY a.attnum) AS filled, array_agg(a.version ORDER BY a.attnum) AS versions
+    FROM (
+        SELECT a.attnum, a.attname::text AS name, a.atthasmissing, a.xmin::text::bigint AS version,
+               CASE
+                   WHEN a.attisdropped THEN 0
+                   WHEN sent.columns IS NOT NULL
+                       THEN CASE WHEN sent.columns @> to_jsonb(a.attnum) THEN a.atttypid ELSE 0 END
+                   WHEN a.attgenerated = '' OR (a.attgenerated = 's' AND sent.is_computed) THEN a.atttypid
+                   ELSE 0
+               END::bigint AS type
+        FROM pg_attribute AS a WHERE a.attrelid = c.oid AND a.attnum > 0
+        ORDER BY a.attnum
+    ) AS a
+) AS col
+WHERE c.relkind IN ('r', 'p')
+"""
+"""Takes no lock on any table. Columns of the publication's catalogues that older versions lack are null in the JSON."""
+
+MEMBERS = """
+WITH RECURSIVE member (root, oid) AS (
+    SELECT wanted.oid, i.inhrelid FROM unnest(%s::bigint[]) AS wanted (oid)
+    JOIN pg_inherits AS i ON i.inhparent = wanted.oid
+    UNION ALL
+    SELECT m.root, i.inhrelid FROM member AS m JOIN pg_inherits AS i ON i.inhparent = m.oid
+)
+SELECT m.root, m.oid::bigint, i.inhparent::bigint, c.relfilenode::bigint,
+       EXISTS (
+           SELECT FROM pg_type AS t JOIN pg_attribute AS a ON a.xmin = t.xmin AND a.cmin = t.cmin
+           WHERE t.oid = c.reltype AND a.attrelid = c.oid AND a.attnum > 0
+       ),
+       c.reltuples < 0,
+       ARRAY(SELECT a.attname::text FROM pg_attribute AS a WHERE a.attrelid = m.oid AND a.atthasmissing)
+FROM member AS m
+JOIN pg_class AS c ON c.oid = m.oid
+JOIN pg_inherits AS i ON i.inhrelid = m.oid
+ORDER BY m.oid
+"""
+"""ATTACH PARTITION rewrites the catalogue's row of every column. Where one is still from the command that made the
+table and its row type, the table was created as a partition: empty."""
+
+LABELS = """
+SELECT e.enumtypid::bigint, t.typarray::bigint, array_agg(e.enumlabel::text ORDER BY e.oid)
+FROM pg_enum AS e JOIN pg_type AS t ON t.oid = e.enumtypid
+GROUP BY e.enumtypid, t.typarray
+"""
+
+HOLD_ROWS = "SELECT coalesce(bool_or(pg_relation_size(oid::oid::regclass) > 0), false) FROM unnest(%s::bigint[]) AS oid"
+"""Waits for whoever holds one of the tables against all others."""
+
+EXPECTED_ROWS = """
+SELECT sum(c.reltuples)::bigint
+FROM pg_class AS c
+WHERE c.relkind = 'r' AND c.reltuples >= 0 AND (c.oid = %s OR c.oid IN (SELECT relid FROM pg_partition_tree(%s)))
 """

@@ -13,11 +13,14 @@ import psycopg
 
 from stenograph.errors import StenographError
 from stenograph.events import TableId
+from stenograph.ports import ReadProgress
 from stenograph.sources.postgres.batch import BatchUnderway
 from stenograph.sources.postgres.catalogue import Signature
+from stenograph.sources.postgres.layout import Layout
 from stenograph.sources.postgres.position import Reading, ResumePoint, TableMark
-from stenograph.sources.postgres.snapshot import Snapshot, SnapshotExport, TableReading
+from stenograph.sources.postgres.snapshot import Snapshot, SnapshotExport
 from stenograph.sources.postgres.table import CapturedTables, form_of_table
+from stenograph.sources.postgres.table_reading import TableReading
 
 EXPORT_SECONDS = 30.0
 """How long the stream stands still for a snapshot; after as long a time of streaming it is asked for again."""
@@ -26,24 +29,41 @@ _GONE = frozenset({"42P01", "42703", "55P03", "3F000"})
 
 
 def unread(resume: ResumePoint, now: Mapping[TableId, Signature]) -> dict[TableId, Signature]:
-    """The published tables of which the log does not hold the rows: never read, half read, or another table now."""
+    """The published tables that have to be read: never or half read, to be read again, or another table now."""
     marks = resume.tables
     return {
         table: signature
         for table, signature in now.items()
         if table not in marks
-        or marks[table].reading is Reading.READING
+        or marks[table].reading is not Reading.READ
         or marks[table].signature != signature
     }
 
 
-def with_intent(resume: ResumePoint, tables: Mapping[TableId, Signature]) -> ResumePoint:
-    """The resume point that says: these tables are being read; history may have rows of those that have a mark."""
+def with_intent(
+    resume: ResumePoint, tables: Mapping[TableId, Signature], asked: Mapping[TableId, int]
+) -> ResumePoint:
+    """The resume point that says: these tables are being read; history may have rows of those that have a mark.
+
+    `asked` are the requests that this reading fulfils. A table that is as it was goes on being streamed meanwhile.
+    """
     for table, signature in tables.items():
         known = resume.tables.get(table)
-        attempt = 1 if known is None else known.attempt + 1
-        mark = TableMark(signature, Reading.READING, attempt, 0, again=known is not None)
-        resume = resume.with_mark(table, mark)
+        if known is None:
+            mark = TableMark(signature, Reading.READING, 1, 0, again=False)
+        elif known.signature == signature and known.reading is not Reading.READING:
+            mark = replace(known, reading=Reading.AGAIN, attempt=known.attempt + 1, again=True)
+        else:
+            mark = TableMark(
+                signature,
+                Reading.READING,
+                known.attempt + 1,
+                0,
+                again=True,
+                stale=known.stale,
+                request=known.request,
+            )
+        resume = resume.with_mark(table, replace(mark, request=asked.get(table, mark.request)))
     return resume
 
 
@@ -74,6 +94,9 @@ class TablesReading:
         self._source = source
         self._database = database
         self._table: TableReading | None = None
+        self._layout: Layout | None = None
+        self._expected: int | None = None
+        self._began_at = 0.0
 
     @property
     def stop_before(self) -> int:
@@ -94,6 +117,13 @@ class TablesReading:
     def current(self) -> TableId:
         """The table that `read` reads next."""
         return self._queue[0]
+
+    def progress(self) -> ReadProgress | None:
+        """How far the current table is; None between two tables."""
+        if self._table is None:
+            return None
+        seconds = time.monotonic() - self._began_at
+        return ReadProgress(self._table.id, self._table.rows, self._expected, seconds)
 
     def has_snapshot(self, until: float) -> bool:
         """Whether the snapshot is there; waits for the server until then."""
@@ -124,7 +154,7 @@ class TablesReading:
         self._table = None
         self._queue.pop(0)
         point = self._snapshot.point
-        done = replace(mark, reading=Reading.READ, at=point)
+        done = replace(mark, reading=Reading.READ, at=point, layout=self._layout)
         return replace(resume, lsn=max(resume.lsn, point)).with_mark(table, done)
 
     def close(self) -> None:
@@ -147,8 +177,10 @@ class TablesReading:
         table = catalogue.tables([id]).get(id)
         if table is None or table.signature != mark.signature or not self._snapshot.holds(table):
             return None
+        self._layout = catalogue.layouts([id], self._publication)[id].layout()
+        self._expected, self._began_at = catalogue.expected_rows(table), time.monotonic()
         sent, row_filter = catalogue.published(self._publication, id)
         form = form_of_table(id, table.signature.oid, self._source, mark.signature.key, sent, catalogue)
         captured = self._captured.captured(form, table.signature.oid, table.identity)
-        lines = self._snapshot.lines(table, form.names, row_filter)
-        return TableReading(self._snapshot, lines, captured, run, self._source, self._database)
+        copying = self._snapshot.copying(table, form.names, row_filter)
+        return TableReading(self._snapshot, copying, captured, run, self._source, self._database)

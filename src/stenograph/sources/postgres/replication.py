@@ -28,6 +28,7 @@ _STATUS = Struct("!cQQQqB")
 _IN_USE = b"55006"
 _IN_USE_SECONDS = 5.0
 _LOOK_SECONDS = 0.05
+_FRAMES_BYTES = 1 << 18
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +134,25 @@ class ReplicationConnection:
         if size < 0:
             self._ended()
         return data.tobytes() if size else None
+
+    def frames(self, most: int) -> list[bytes]:
+        """As many messages as have arrived, so many at most and about 256 kB; none when none has. See `frame`."""
+        first = self.frame()
+        if first is None:
+            return []
+        found, left = [first], _FRAMES_BYTES - len(first)
+        get = self._pg.get_copy_data
+        try:
+            while len(found) < most and left > 0:
+                size, data = get(1)
+                if size <= 0:
+                    # What has not arrived, and the end of the stream, are for the next call.
+                    break
+                found.append(data.tobytes())
+                left -= size
+        except psycopg.Error as failure:
+            raise mapped(failure, self._dsn) from failure
+        return found
 
     def message(self, frame: bytes) -> Data | Keepalive:
         """What a frame is; a keepalive that wants an answer gets it."""

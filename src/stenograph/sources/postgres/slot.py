@@ -9,11 +9,11 @@ import time
 
 import psycopg
 
-from stenograph.errors import SourceRefused, SourceUnavailable
+from stenograph.errors import SourceHistoryLost, SourceRefused, SourceUnavailable
 from stenograph.sources.postgres.catalogue import Catalogue, Slot
 from stenograph.sources.postgres.failures import mapped
 from stenograph.sources.postgres.lsn import lsn_text
-from stenograph.sources.postgres.position import ResumePoint
+from stenograph.sources.postgres.position import Loss, ResumePoint
 from stenograph.sources.postgres.session import Session
 
 _RELEASE_SECONDS = 5.0
@@ -87,3 +87,13 @@ def lost_since(slot: Slot | None, database: str, resume: ResumePoint) -> tuple[s
             slot.confirmed,
         )
     return None
+
+
+def history_lost(loss: Loss, slot: str) -> SourceHistoryLost:
+    """The error that ends a capture once the loss is recorded."""
+    return SourceHistoryLost(
+        f"The server no longer has the changes after the log's position: {loss.cause}.",
+        hint="Read the tables anew with `steno capture --anew`; the gap is recorded in history.",
+        slot=slot,
+        position=lsn_text(loss.after),
+    )

@@ -6,36 +6,32 @@ Stores nothing: the log keeps the position, and only what it has stored is confi
 from __future__ import annotations
 
 import time
-from collections.abc import Collection, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Collection, Sequence
+from contextlib import ExitStack
 from dataclasses import replace
 from datetime import timedelta
 
-import psycopg
-
-from stenograph.errors import SourceHistoryLost
 from stenograph.events import TableId
 from stenograph.offsets import Position, parts_of
-from stenograph.ports import EncodedBatch, SchemaRegistry
+from stenograph.ports import EncodedBatch, ReadProgress, Rereads, SchemaRegistry, Start
 from stenograph.sources.postgres.batch import BatchUnderway
 from stenograph.sources.postgres.catalogue import Catalogue, Signature
 from stenograph.sources.postgres.check import check_server, check_tables
-from stenograph.sources.postgres.failures import mapped
-from stenograph.sources.postgres.gaps import gap_batch
-from stenograph.sources.postgres.lsn import lsn_text
-from stenograph.sources.postgres.opening import Opening, Start, opening
-from stenograph.sources.postgres.position import Loss, Phase, Reading, ResumePoint, resume_point
+from stenograph.sources.postgres.continuity import Continuity
+from stenograph.sources.postgres.failures import mapped_errors
+from stenograph.sources.postgres.gaps import GapBatches
+from stenograph.sources.postgres.opening import Opening, opening
+from stenograph.sources.postgres.position import Loss, Phase, ResumePoint, resume_point
 from stenograph.sources.postgres.publication import check_publication, publish
-from stenograph.sources.postgres.reading import EXPORT_SECONDS, TablesReading, unread, with_intent
+from stenograph.sources.postgres.reading import EXPORT_SECONDS, TablesReading
 from stenograph.sources.postgres.replication import ReplicationConnection
 from stenograph.sources.postgres.session import Session, connect
 from stenograph.sources.postgres.settings import PostgresSettings
-from stenograph.sources.postgres.slot import drop_slot
+from stenograph.sources.postgres.slot import drop_slot, history_lost
 from stenograph.sources.postgres.stream import MARK, ChangeStream
 from stenograph.sources.postgres.table import CapturedTables
+from stenograph.sources.postgres.watch import Rewrite, TableWatch
 
-LOOK_SECONDS = 2.0
-"""How often the catalogue is asked whether every table is still the same one."""
 IDLE_SECONDS = 10.0
 IDLE_BYTES = 16 * 1024 * 1024
 """After so much time, or WAL, without a change of ours the position moves, so that the server can let go of WAL."""
@@ -48,6 +44,7 @@ def open_source(
     tables: Sequence[TableId],
     registry: SchemaRegistry,
     stored: Position | None,
+    rereads: Rereads,
     *,
     start: Start = Start.RESUME,
 ) -> PostgresSource:
@@ -59,7 +56,7 @@ def open_source(
     """
     with ExitStack() as exits:
         session = exits.enter_context(connect(dsn))
-        with _mapped(dsn):
+        with mapped_errors(dsn):
             catalogue = Catalogue(session)
             server = catalogue.server()
             check_server(server)
@@ -72,8 +69,9 @@ def open_source(
             begun = opening(
                 start, known, connection.identify(), server, settings.slot_name, tables, catalogue
             )
+            watch = TableWatch(session, dsn, settings.publication_name, tables, rereads)
             source = PostgresSource(
-                dsn, settings, tables, registry, session, connection, server.database, begun
+                dsn, settings, tables, registry, session, connection, server.database, begun, watch
             )
         exits.pop_all()
     return source
@@ -95,17 +93,20 @@ class PostgresSource:
         connection: ReplicationConnection,
         database: str,
         begun: Opening,
+        watch: TableWatch,
     ) -> None:
         self._dsn = dsn
         self._settings = settings
         self._tables = tuple(tables)
-        self._registry = registry
         self._captured = CapturedTables(registry)
+        self._gaps = GapBatches(settings.name, database, registry)
+        self._watch = watch
         self._session = session
         self._catalogue = Catalogue(session)
         self._connection = connection
         self._database = database
         self._resume = begun.resume
+        self._confirmed = begun.confirmed
         self._loss: Loss | None = begun.loss
         self._is_announced = begun.is_stored
         self._has_asked_for_slot = False
@@ -113,22 +114,22 @@ class PostgresSource:
         self._stream: ChangeStream | None = None
         self._reading: TablesReading | None = None
         self._intent: dict[TableId, Signature] = {}
+        self._rewrites: dict[TableId, Rewrite] = {}
         self._must_move = False
-        self._looked_at = float("-inf")
         self._moved_at = time.monotonic()
 
     def poll(self, limit: int, wait: timedelta) -> EncodedBatch:
         """At most about `limit` changes of one lane; see the port. Never holds a whole transaction."""
         until = time.monotonic() + wait.total_seconds()
-        with _mapped(self._dsn):
+        with mapped_errors(self._dsn):
             match self._resume.phase:
                 case Phase.STARTING:
                     return self._begin_run(until)
                 case Phase.STREAMING if self._lost_slot is not None:
-                    raise self._history_lost(self._lost_slot)
+                    raise history_lost(self._lost_slot, self._resume.slot)
                 case Phase.STREAMING if self._loss is not None:
                     self._lost_slot, self._loss = self._loss, None
-                    return self._gap(self._lost_slot, self._resume)
+                    return self._gaps.lost(self._lost_slot, self._resume)
                 case _:
                     return self._go_on(limit, until)
 
@@ -139,7 +140,7 @@ class PostgresSource:
         if self._stream is not None:
             self._connection.confirm(lsn)
         if self._intent and self._reading is None and resume_point(upto) == self._resume:
-            with _mapped(self._dsn):
+            with mapped_errors(self._dsn):
                 floor = self._catalogue.server().wal_end
             self._reading = TablesReading(
                 self._dsn,
@@ -156,6 +157,10 @@ class PostgresSource:
         """Tell the server that we are here; confirms nothing."""
         if self._stream is not None:
             self._connection.keep_alive()
+
+    def reading(self) -> ReadProgress | None:
+        """The table that is being read now."""
+        return None if self._reading is None else self._reading.progress()
 
     def close(self) -> None:
         """Let go of all connections; safe to call twice and after an error."""
@@ -185,10 +190,12 @@ class PostgresSource:
         if self._loss is None:
             return self._empty(upto)
         loss, self._loss = replace(self._loss, until=created.consistent_point), None
-        return self._gap(loss, self._resume)
+        return self._gaps.lost(loss, self._resume)
 
     def _start_stream(self) -> ChangeStream:
-        self._connection.start(self._resume.slot, self._settings.publication_name, self._resume.lsn)
+        # From where the slot stands, not from where we stand: what lies between tells whether the server is the same.
+        confirmed = self._resume.lsn if self._confirmed is None else self._confirmed
+        self._connection.start(self._resume.slot, self._settings.publication_name, confirmed)
         self._stream = ChangeStream(
             self._connection,
             self._catalogue,
@@ -197,12 +204,19 @@ class PostgresSource:
             self._database,
             self._tables,
             self._resume,
+            Continuity(confirmed, self._resume),
         )
         return self._stream
 
     def _go_on(self, limit: int, until: float) -> EncodedBatch:
         stream = self._stream or self._start_stream()
+        if not stream.is_continuous:
+            if stream.recall(until):
+                self._connection.confirm(self._resume.lsn)
+            return self._empty(None)
         self._look_at_tables(stream)
+        if not stream.in_transaction and (incident := self._incident(stream)) is not None:
+            return incident
         if (self._intent or self._must_move) and not stream.in_transaction:
             return self._moved(stream, BatchUnderway(self._settings.name, self._stream_lane, limit))
         stop_before = None
@@ -233,17 +247,21 @@ class PostgresSource:
         )
 
     def _moved(self, stream: ChangeStream, batch: BatchUnderway) -> EncodedBatch:
+        self._note_missed(stream)
+        self._move_to(stream, self._resume)
+        return batch.finished(self._resume.position())
+
+    def _move_to(self, stream: ChangeStream, resume: ResumePoint) -> None:
         stream.saw_mark = stream.was_asked = self._must_move = False
         self._moved_at = time.monotonic()
-        self._note_missed(stream)
         self._resume = replace(
-            self._resume,
+            resume,
             # Invariant 8: a position never moves backward.
-            lsn=max(self._resume.lsn, stream.sent),
+            lsn=max(resume.lsn, stream.sent),
             last_commit=stream.last_commit,
             last_committed_at=stream.last_committed_at,
         )
-        return batch.finished(self._resume.position())
+        stream.use(self._resume.tables)
 
     def _note_missed(self, stream: ChangeStream) -> None:
         if stream.missed:
@@ -255,37 +273,33 @@ class PostgresSource:
         stream.use(self._resume.tables)
 
     def _look_at_tables(self, stream: ChangeStream) -> None:
-        if self._reading is not None or self._intent or self._must_move:
+        if self._reading is not None or self._intent or self._must_move or self._rewrites:
             return
-        now = time.monotonic()
-        if now - self._looked_at < (_SOON if stream.saw_other_table else LOOK_SECONDS):
+        if stream.saw_new_shape:
+            stream.saw_new_shape = False
+            self._watch.hurry()
+        if not (self._watch.is_due_soon() if stream.saw_other_table else self._watch.is_due()):
             return
-        self._looked_at, stream.saw_other_table = now, False
+        stream.saw_other_table = False
         self._note_missed(stream)
-        name = self._settings.publication_name
-        signatures = self._catalogue.signatures(self._tables, name)
-        if len(signatures) < len(self._tables):
-            # One was dropped, or made again outside of the publication.
-            found = self._catalogue.tables(self._tables)
-            unpublished = found.keys() - signatures.keys()
-            if any(self._is_read(table) for table in unpublished):
-                # What changed while it was not published is known to nobody. The log must say that the table is to be
-                # read anew before anything can make it look as if it had been published all the time.
-                self._unread(stream, unpublished)
-                self._must_move, self._looked_at = True, float("-inf")
-                return
-            if unpublished:
-                publish(self._session, self._dsn, name, self._tables, found)
-                signatures = self._catalogue.signatures(self._tables, name)
-        tables = unread(self._resume, signatures)
-        if tables:
-            self._intent = tables
-            self._resume = with_intent(self._resume, tables)
-            stream.use(self._resume.tables)
+        seen = self._watch.look(self._resume)
+        self._resume, self._must_move = seen.resume, seen.must_move
+        self._intent, self._rewrites = dict(seen.intent), dict(seen.rewrites)
+        stream.use(self._resume.tables)
 
-    def _is_read(self, table: TableId) -> bool:
-        mark = self._resume.tables.get(table)
-        return mark is not None and mark.reading is Reading.READ
+    def _incident(self, stream: ChangeStream) -> EncodedBatch | None:
+        """What has to be recorded of one table: that it is stale, or that it has been read since."""
+        if self._rewrites:
+            table, rewrite = self._rewrites.popitem()
+            mark = replace(self._resume.tables[table], stale=rewrite.stale, layout=rewrite.layout)
+            self._move_to(stream, self._resume.with_mark(table, mark))
+            self._watch.look_from(float("-inf"))
+            return self._gaps.stale(table, rewrite.stale, self._resume)
+        for table, mark in self._resume.tables.items():
+            if mark.is_mended:
+                self._move_to(stream, self._resume.with_mark(table, replace(mark, stale=None)))
+                return self._gaps.mended(table, mark, self._resume)
+        return None
 
     def _read_tables(
         self, reading: TablesReading, stream: ChangeStream, limit: int, until: float
@@ -315,7 +329,7 @@ class PostgresSource:
         assert self._reading is not None
         self._reading.close()
         self._reading = None
-        self._looked_at = looked_at
+        self._watch.look_from(looked_at)
 
     def _empty(self, upto: Position | None) -> EncodedBatch:
         return EncodedBatch(source=self._settings.name, lane=self._stream_lane, upto=upto)
@@ -324,24 +338,5 @@ class PostgresSource:
     def _stream_lane(self) -> str:
         return f"{self._settings.name}/stream/{self._resume.system}-{self._resume.timeline}"
 
-    def _gap(self, loss: Loss, resume: ResumePoint) -> EncodedBatch:
-        return gap_batch(loss, resume, self._settings.name, self._database, self._registry)
 
-    def _history_lost(self, loss: Loss) -> SourceHistoryLost:
-        return SourceHistoryLost(
-            f"The server no longer has the changes after the log's position: {loss.cause}.",
-            hint="Read the tables anew with `steno capture --anew`; the gap is recorded in history.",
-            slot=self._resume.slot,
-            position=lsn_text(loss.after),
-        )
-
-
-@contextmanager
-def _mapped(dsn: str) -> Iterator[None]:
-    try:
-        yield
-    except psycopg.Error as failure:
-        raise mapped(failure, dsn) from failure
-
-
-__all__ = ["MARK", "PostgresSource", "Start", "open_source"]
+__all__ = ["MARK", "PostgresSource", "open_source"]

@@ -12,7 +12,9 @@ from stenograph.events import ChangeEvent, TableId
 from stenograph.sources.postgres.batch import BatchUnderway
 from stenograph.sources.postgres.catalogue import Catalogue, Signature
 from stenograph.sources.postgres.changes import ChangeEvents
+from stenograph.sources.postgres.continuity import Continuity
 from stenograph.sources.postgres.express import CLOCK_EVERY, Express
+from stenograph.sources.postgres.incoming import Incoming
 from stenograph.sources.postgres.messages import (
     Begin,
     Commit,
@@ -56,6 +58,7 @@ class ChangeStream:
         database: str,
         tables: Collection[TableId],
         resume: ResumePoint,
+        continuity: Continuity,
     ) -> None:
         self._connection = connection
         self._catalogue = catalogue
@@ -63,6 +66,7 @@ class ChangeStream:
         self._source = source
         self._events = ChangeEvents(source, database)
         self._express = Express(source, database)
+        self._incoming = Incoming(connection.frames, connection.wait)
         self._wanted = frozenset(tables)
         self._run = resume.run
         self._marks: Mapping[TableId, TableMark] = resume.tables
@@ -70,11 +74,14 @@ class ChangeStream:
         self._captured: dict[int, CapturedTable] = {}
         self._transaction: OpenTransaction | None = None
         self._held: bytes | None = None
+        self._continuity: Continuity | None = None if continuity.is_trivial else continuity
+        self._is_passing = False
         self.sent = resume.lsn
         self.last_commit = resume.last_commit
         self.last_committed_at = resume.last_committed_at
         self.saw_mark = False
         self.saw_other_table = False
+        self.saw_new_shape = False
         self.missed: set[TableId] = set()
         self.was_asked = False
 
@@ -82,6 +89,55 @@ class ChangeStream:
     def in_transaction(self) -> bool:
         """Whether the last change given is not the last of its transaction."""
         return self._transaction is not None
+
+    @property
+    def is_continuous(self) -> bool:
+        """Whether what the server sent from before the resume point is what the log has seen."""
+        return self._continuity is None
+
+    def recall(self, until: float) -> bool:
+        """Take what the server sends from before the resume point, and give nothing of it; whether that was all.
+
+        Called before the first `read` until it was. Raise SourceRewound if it is not what the log has seen.
+        """
+        has_asked = False
+        while self._continuity is not None:
+            frame = self._connection.frame()
+            if frame is not None:
+                if not self._recalls(frame, self._continuity):
+                    self._continuity.check()
+                    self._continuity = None
+            elif not has_asked:
+                # An idle server does not say by itself how far it has sent.
+                self._connection.ask_for_keepalive()
+                has_asked = True
+            elif time.monotonic() < until:
+                self._connection.wait(until)
+            else:
+                return False
+        return True
+
+    def _recalls(self, frame: bytes, continuity: Continuity) -> bool:
+        if self._is_passing and frame[25:26] in _ROW_KINDS:
+            return True
+        message = self._connection.message(frame)
+        if isinstance(message, Keepalive):
+            return self._is_passing or message.wal_end < continuity.resume.lsn
+        match decoded(message.payload):
+            case Begin() as begin:
+                self._is_passing = continuity.is_before(begin)
+                if not self._is_passing:
+                    self._held = frame
+                return self._is_passing
+            case Commit() as commit:
+                self._is_passing = False
+                continuity.passed(commit)
+            case Relation() as relation:
+                # The server describes a table once a connection.
+                self._relations[relation.oid] = relation
+            case _:
+                pass
+        return True
 
     def use(self, marks: Mapping[TableId, TableMark]) -> None:
         """Go by these marks from the next change on."""
@@ -97,9 +153,9 @@ class ChangeStream:
         """
         turns = 0
         while not batch.is_full:
-            frame = self._held or self._connection.frame()
+            frame = self._held or self._incoming.next()
             if frame is not None and self._transaction is not None and self._is_express(frame):
-                frame = self._express.take(frame, self._connection.frame, self._transaction, batch, until)
+                frame = self._express.take(frame, self._incoming, self._transaction, batch, until)
                 if frame is None:
                     if time.monotonic() >= until:
                         return
@@ -159,6 +215,7 @@ class ChangeStream:
                 self.last_commit, self.last_committed_at = commit.end_lsn, commit.committed_at
             case Relation() as relation:
                 if self._relations.get(relation.oid) != relation:
+                    self.saw_new_shape = self.saw_new_shape or relation.oid in self._relations
                     self._relations[relation.oid] = relation
                     self._captured.pop(relation.oid, None)
                     self._express.close()
@@ -200,7 +257,9 @@ class ChangeStream:
         assert self._transaction is not None
         # What committed before the table was read is in the rows read.
         return (
-            mark is not None and mark.reading is Reading.READ and self._transaction.begin.final_lsn >= mark.at
+            mark is not None
+            and mark.reading is not Reading.READING
+            and self._transaction.begin.final_lsn >= mark.at
         )
 
     def _table(self, oid: int) -> CapturedTable | None:

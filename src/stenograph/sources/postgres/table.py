@@ -9,7 +9,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from stenograph.envelope.codec import EventEncoder
+from stenograph.envelope.headers import Unheld
 from stenograph.envelope.table import POSTGRES_SOURCE, WireColumn, WireTable
+from stenograph.errors import SourceRefused
 from stenograph.events import Missing, Row, TableId
 from stenograph.ports import SchemaRegistry
 from stenograph.sources.postgres.catalogue import Catalogue, PgColumn
@@ -42,7 +44,13 @@ class TableForm:
         return row
 
     def key(self, row: Row) -> dict[str, object] | None:
-        """The row's key; None for a table without a primary key."""
+        """The row's key; None for a table without a primary key.
+
+        Raise SourceRefused for a value that the wire's type cannot hold: rows would be told apart by something else.
+        """
+        for name in self.wire.key:
+            if isinstance(row[name], Unheld):
+                raise _unheld_key(self.wire.table, name)
         return {name: row[name] for name in self.wire.key} if self.wire.key else None
 
     def nulls_refused(self, row: Row) -> frozenset[str]:
@@ -53,6 +61,16 @@ class TableForm:
         """The same form with these columns nullable."""
         columns = tuple(replace(c, nullable=True) if c.name in names else c for c in self.wire.columns)
         return replace(self, wire=replace(self.wire, columns=columns))
+
+
+def _unheld_key(table: TableId, column: str) -> SourceRefused:
+    return SourceRefused(
+        f"A row of {table} has a primary key that cannot be sent: Avro has no such value for the column's type.",
+        hint="Give the row another key (NaN and infinity are such values), then begin anew: `steno capture --anew`; "
+        "or take the table out of the pipeline file.",
+        table=table,
+        column=column,
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +114,7 @@ def form_of_table(
     catalogue: Catalogue,
 ) -> TableForm:
     """The form of a table as the catalogue has it; `sent` names the columns that its publication sends."""
-    columns = [c for c in catalogue.columns(oid) if sent is None or c.name in sent]
+    columns = [c for c in catalogue.columns(oid) if (not c.generated if sent is None else c.name in sent)]
     return _form(table, prefix, key, columns, catalogue)
 
 

@@ -9,6 +9,9 @@ from stenograph.events import TableId, Transaction
 from stenograph.offsets import order_of
 from stenograph.sources.postgres.messages import Begin
 
+ORDINALS = 2
+"""A change may become two events, so it takes two places (Invariant 4)."""
+
 
 class Tally:
     """How many events of one table the transaction has had."""

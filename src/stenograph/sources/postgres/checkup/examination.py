@@ -68,7 +68,7 @@ def _points(
         yield from limit_points(capacity)
         yield clock_point(health.clock)
         found = catalogue.tables(tables)
-        yield from table_points(tables, found, catalogue, health, server.role)
+        yield from table_points(tables, found, catalogue, health, server.role, settings.publication_name)
         try:
             yield from publication_points(settings.publication_name, tables, found, catalogue, capacity)
         except psycopg.errors.LockNotAvailable:

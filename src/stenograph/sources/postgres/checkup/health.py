@@ -102,12 +102,12 @@ class Health:
         status, safe, restart, reason = rows[0]
         return SlotHealth(status, safe, None if restart is None else lsn_of(restart), reason)
 
-    def relations(self, oids: Collection[int]) -> dict[int, Relation]:
+    def relations(self, oids: Collection[int], publication: str) -> dict[int, Relation]:
         """By oid, those that exist."""
         return {
             oid: Relation(persistence, owner, row_security, tuple(generated), locked_by)
             for oid, persistence, owner, row_security, generated, locked_by in self._all(
-                queries.RELATIONS, list(oids)
+                queries.RELATIONS, publication, list(oids)
             )
         }
 

@@ -65,7 +65,7 @@ def _restrictions(name: str, tables: Collection[PgTable], catalogue: Catalogue) 
         left_out = [
             column.name
             for column in catalogue.columns(table.signature.oid)
-            if columns is not None and column.name not in columns
+            if columns is not None and column.name not in columns and not column.generated
         ]
         alter, sql = f"ALTER PUBLICATION {quoted(name)}", quoted_table(table.id)
         anew = f"BEGIN; {alter} DROP TABLE {sql}; {alter} ADD TABLE {sql}; COMMIT;"

@@ -22,6 +22,10 @@ SELECT c.oid::bigint, c.relpersistence::text, pg_get_userbyid(c.relowner)::text,
        ARRAY(
            SELECT a.attname::text FROM pg_attribute AS a
            WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped AND a.attgenerated <> ''
+               AND NOT (a.attgenerated = 's' AND EXISTS (
+                   SELECT FROM pg_publication AS p
+                   WHERE p.pubname = %s AND to_jsonb(p) ->> 'pubgencols' = 's'
+               ))
            ORDER BY a.attnum
        ),
        (

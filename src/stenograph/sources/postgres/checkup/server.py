@@ -18,7 +18,9 @@ CLOCK_SECONDS = 2.0
 
 def server_points(server: Server) -> Iterator[Diagnosis]:
     """Each point that `check_server` refuses, by itself: all of them are told at once."""
-    sound = replace(server, version=OLDEST, standby=False, wal_level="logical", may_replicate=True)
+    sound = replace(
+        server, version=OLDEST, standby=False, wal_level="logical", may_replicate=True, encoding="UTF8"
+    )
     yield _checked("version", replace(sound, version=server.version), f"Postgres {_version(server.version)}.")
     yield _checked("primary", replace(sound, standby=server.standby), "The server is a primary.")
     yield _checked("wal_level", replace(sound, wal_level=server.wal_level), "The WAL holds logical changes.")
@@ -26,6 +28,9 @@ def server_points(server: Server) -> Iterator[Diagnosis]:
         "replication",
         replace(sound, may_replicate=server.may_replicate),
         f"The role {server.role} may replicate.",
+    )
+    yield _checked(
+        "encoding", replace(sound, encoding=server.encoding), f"Texts are encoded in {server.encoding}."
     )
 
 

@@ -19,10 +19,11 @@ def table_points(
     catalogue: Catalogue,
     health: Health,
     role: str,
+    publication: str,
 ) -> Iterator[Diagnosis]:
     """Every trouble of every table; a table without any has one point that says so."""
     oids = [table.signature.oid for table in found.values() if table.kind in ("r", "p")]
-    relations, identities = health.relations(oids), health.identities(oids)
+    relations, identities = health.relations(oids, publication), health.identities(oids)
     for table in tables:
         points = list(_refusals(table, found, catalogue, role))
         known = found.get(table)
