@@ -14,6 +14,7 @@ import pytest
 COMPONENTS: Final[Mapping[str, str]] = {
     "pgbench": "the load generator that ships with Postgres",
     "postgres": "a Postgres server that a test can start",
+    "postgres15": "a server of Postgres 15, as Debian 12 has it",
     "postgres17": "a server of Postgres 17",
     "python313": "a working Python 3.13 (asked for by `make test`)",
     "tmpfs": "a small file system of its own, to fill",

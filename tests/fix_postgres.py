@@ -9,7 +9,7 @@ import shutil
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from uuid import uuid4
@@ -65,7 +65,7 @@ class Database:
 
     def connect(self) -> psycopg.Connection[Row]:
         """A new autocommit connection, which the caller closes."""
-        return psycopg.connect(self.dsn, autocommit=True)
+        return psycopg.connect(self.dsn, autocommit=True, client_encoding="UTF8")
 
     def execute(self, *statements: str | sql.SQL | sql.Composed) -> None:
         """Run statements, each in its own transaction; one string may hold several, as one transaction."""
@@ -124,18 +124,25 @@ def admin_dsn(postgres_server: PostgresServer) -> str:
     return postgres_server.admin_dsn
 
 
-@pytest.fixture
-def database(postgres_server: PostgresServer) -> Iterator[Database]:
-    made = Database(postgres_server, f"test_{uuid4().hex[:12]}")
+@contextmanager
+def fresh_database(server: PostgresServer, options: str = "") -> Iterator[Database]:
+    """An empty database made with these options, which goes with its slots at the end of the block."""
+    made = Database(server, f"test_{uuid4().hex[:12]}")
     name = sql.Identifier(made.name)
-    with psycopg.connect(postgres_server.admin_dsn, autocommit=True) as admin:
-        admin.execute(sql.SQL("CREATE DATABASE {}").format(name))
+    with psycopg.connect(server.admin_dsn, autocommit=True) as admin:
+        admin.execute(f"CREATE DATABASE {made.name} {options}".encode())
     try:
         yield made
     finally:
-        with psycopg.connect(postgres_server.admin_dsn, autocommit=True) as admin:
+        with psycopg.connect(server.admin_dsn, autocommit=True) as admin:
             _drop_slots(admin, made.name)
             admin.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(name))
+
+
+@pytest.fixture
+def database(postgres_server: PostgresServer) -> Iterator[Database]:
+    with fresh_database(postgres_server) as made:
+        yield made
 
 
 def _text(statement: str | sql.SQL | sql.Composed) -> bytes | sql.SQL | sql.Composed:

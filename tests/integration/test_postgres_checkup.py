@@ -160,7 +160,7 @@ def test_a_publication_that_leaves_something_out_is_told(lead: Database) -> None
     assert (faults(again), warned(again)) == ({}, {"max_slot_wal_keep_size"})
 
 
-def test_a_keyless_table_is_told_before_the_application_s_update_fails(database: Database) -> None:
+def test_trap_06_a_keyless_table_is_told_before_the_application_s_update_fails(database: Database) -> None:
     database.execute("CREATE TABLE log (line text)", "INSERT INTO log VALUES ('a')")
     found = points(database.dsn, "log")
     fix = faults(found)["replica identity of public.log"]
@@ -252,6 +252,16 @@ def test_generated_columns_and_locks_are_warnings(lead: Database) -> None:
         assert [each.state for each in said] == [State.WARNING, State.WARNING]
         assert "twice" in said[0].sentence
         assert said[1].fix == f"SELECT pg_terminate_backend({holder.info.backend_pid});"
+
+
+def test_a_generated_column_that_is_published_is_no_warning(lead: Database) -> None:
+    lead.execute(
+        "ALTER TABLE lead ADD twice int GENERATED ALWAYS AS (id * 2) STORED",
+        "CREATE PUBLICATION steno_test FOR TABLE lead WITH (publish_generated_columns = stored)",
+    )
+    assert warned(points(lead.dsn, "lead")) == {"max_slot_wal_keep_size"}
+    lead.execute("ALTER PUBLICATION steno_test SET (publish_generated_columns = none)")
+    assert "table public.lead" in warned(points(lead.dsn, "lead"))
 
 
 def test_a_slot_that_the_log_does_not_know_is_a_fault(lead: Database) -> None:

@@ -25,8 +25,8 @@ from stenograph.errors import (
 )
 from stenograph.events import Op
 from stenograph.offsets import Position
+from stenograph.ports import Start
 from stenograph.sources.postgres.lsn import lsn_text
-from stenograph.sources.postgres.opening import Start
 from stenograph.sources.postgres.position import ResumePoint, resume_point
 from stenograph.sources.postgres.server import EmbeddedServer, stop
 from tests.capturing import Capturing, capturing
@@ -73,7 +73,7 @@ def test_a_dsn_that_cannot_be_read_is_not_repeated() -> None:
     assert isinstance(refused(f"postgresql://u:{PASSWORD}@h:x{PASSWORD}/db", "lead"), ConfigurationError)
 
 
-def test_a_wrong_password_is_refused(lead: Database) -> None:
+def test_trap_21_a_wrong_password_is_refused_and_never_repeated(lead: Database) -> None:
     with role(lead) as dsn:
         facts = conninfo_to_dict(dsn)
         wrong = f"postgresql://{facts['user']}:{PASSWORD}x@{facts['host']}:{facts['port']}/{lead.name}"
@@ -151,7 +151,7 @@ def test_a_slot_that_the_log_does_not_know_is_refused_and_replaced_only_on_deman
         assert resume_point(capture.stored).run >= first.run
 
 
-def test_a_slot_in_use_is_refused_with_the_pid_that_uses_it(lead: Database) -> None:
+def test_trap_16_a_slot_in_use_is_refused_with_the_pid_that_uses_it(lead: Database) -> None:
     with capturing(lead.dsn, "lead") as capture:
         capture.run_until_records(1)
         with capturing(lead.dsn, "lead") as second:
@@ -173,7 +173,7 @@ def lost(capture: Capturing) -> SourceHistoryLost:
     return loss.value
 
 
-def test_a_missing_slot_is_a_gap_and_then_an_error(lead: Database) -> None:
+def test_trap_17_a_missing_slot_is_a_gap_and_then_an_error(lead: Database) -> None:
     with capturing(lead.dsn, "lead") as capture:
         capture.run_until_records(1)
         capture.close()
@@ -242,7 +242,7 @@ def point(capture: Capturing) -> ResumePoint:
         ({"lsn": 2**60}, "older state"),
     ],
 )
-def test_another_server_or_an_older_state_of_it_is_refused(
+def test_trap_24_another_server_or_an_older_state_of_it_is_refused(
     lead: Database, changed: dict[str, str | int], said: str
 ) -> None:
     with capturing(lead.dsn, "lead") as capture:
@@ -305,7 +305,7 @@ def test_a_server_without_a_free_slot_is_refused() -> None:
         assert "max_replication_slots" in refusal.value.hint
 
 
-def test_a_slot_that_the_server_invalidated_is_a_gap_and_then_an_error() -> None:
+def test_trap_15_a_slot_that_the_server_invalidated_is_a_gap_and_then_an_error() -> None:
     with (
         own_server(max_slot_wal_keep_size="1MB", max_wal_size="32MB", min_wal_size="32MB") as (_, dsn),
         psycopg.connect(dsn, autocommit=True) as connection,

@@ -14,7 +14,7 @@ import pytest
 from psycopg.conninfo import conninfo_to_dict
 
 from stenograph.errors import SourceUnavailable
-from stenograph.events import ChangeEvent, KeyChange, Missing, Op, TableId
+from stenograph.events import ChangeEvent, Op, TableId
 from stenograph.offsets import parts_of
 from stenograph.sources.postgres.lsn import lsn_of
 from stenograph.sources.postgres.position import resume_point
@@ -198,44 +198,6 @@ def test_ten_thousand_rows_of_one_copy_have_orders_of_their_own(database: Databa
         assert inside == list(range(1, 10_001))
 
 
-def test_a_key_change_is_a_delete_and_a_create_that_know_each_other(database: Database) -> None:
-    database.execute("CREATE TABLE lead (id int PRIMARY KEY, name text)", "INSERT INTO lead VALUES (1, 'a')")
-    with capturing(database.dsn, "lead") as capture:
-        quiet(capture)
-        database.execute("UPDATE lead SET id = 2 WHERE id = 1")
-        database.execute("ALTER TABLE lead REPLICA IDENTITY FULL", "UPDATE lead SET id = 3 WHERE id = 2")
-        capture.run_until_records(5)
-        changes = [
-            (e.op, e.key, e.key_change, e.related_key, e.before_is_full) for e in capture.events(start=1)
-        ]
-        assert changes == [
-            (Op.DELETE, {"id": 1}, KeyChange.LEFT, {"id": 2}, False),
-            (Op.CREATE, {"id": 2}, KeyChange.ARRIVED, {"id": 1}, False),
-            (Op.DELETE, {"id": 2}, KeyChange.LEFT, {"id": 3}, True),
-            (Op.CREATE, {"id": 3}, KeyChange.ARRIVED, {"id": 2}, False),
-        ]
-
-
-def test_an_unchanged_toasted_value_is_unchanged_and_with_full_identity_it_is_there(
-    database: Database,
-) -> None:
-    big = "SELECT string_agg(md5(i::text), '') FROM generate_series(1, 500) AS i"
-    database.execute(
-        "CREATE TABLE lead (id int PRIMARY KEY, n int, big text)", f"INSERT INTO lead VALUES (1, 0, ({big}))"
-    )
-    ((text,),) = database.fetch("SELECT big FROM lead")
-    with capturing(database.dsn, "lead") as capture:
-        quiet(capture)
-        database.execute("UPDATE lead SET n = 1", "UPDATE lead SET id = 2")
-        database.execute("ALTER TABLE lead REPLICA IDENTITY FULL", "UPDATE lead SET n = 2")
-        capture.run_until_records(5)
-        _, with_default, _, after_key_change, with_full = capture.events()
-        assert with_default.after == {"id": 1, "n": 1, "big": Missing.UNCHANGED}
-        assert after_key_change.after == {"id": 2, "n": 1, "big": Missing.UNCHANGED}
-        assert with_full.after == {"id": 2, "n": 2, "big": text}
-        assert with_full.before == {"id": 2, "n": 1, "big": text}
-
-
 def test_a_toasted_key_that_does_not_change_is_known(database: Database) -> None:
     database.execute(
         "CREATE TABLE page (url text PRIMARY KEY, n int)",
@@ -248,41 +210,6 @@ def test_a_toasted_key_that_does_not_change_is_known(database: Database) -> None
         capture.run_until_records(2)
         event = capture.events()[1]
         assert (event.op, event.key) == (Op.UPDATE, {"url": "x" * 2500})
-
-
-def test_one_truncate_of_several_tables_gives_one_event_each(database: Database) -> None:
-    database.execute(
-        "CREATE TABLE a (id int PRIMARY KEY); CREATE TABLE b (id int REFERENCES a); CREATE TABLE c (id int)"
-    )
-    with capturing(database.dsn, "a", "b") as capture:
-        quiet(capture)
-        database.execute("INSERT INTO a VALUES (1)", "TRUNCATE a CASCADE; INSERT INTO a VALUES (2)")
-        capture.run_until_records(4)
-        assert sorted((e.op, e.origin.table.name) for e in capture.events()[1:3]) == [
-            (Op.TRUNCATE, "a"),
-            (Op.TRUNCATE, "b"),
-        ]
-        assert all(e.key is None for e in capture.events()[1:3])
-        orders = [record.order for record in capture.records]
-        assert orders == sorted(set(orders))
-
-
-def test_a_table_altered_inside_a_transaction_has_each_row_in_its_own_shape(database: Database) -> None:
-    database.execute("CREATE TABLE lead (id int PRIMARY KEY)")
-    with capturing(database.dsn, "lead") as capture:
-        quiet(capture)
-        database.execute(
-            "INSERT INTO lead VALUES (1); ALTER TABLE lead ADD COLUMN a text; INSERT INTO lead VALUES (2, 'x');"
-            "ALTER TABLE lead ADD COLUMN b int NOT NULL DEFAULT 7; INSERT INTO lead VALUES (3, 'y', 8);"
-            "ALTER TABLE lead DROP COLUMN a; INSERT INTO lead VALUES (4, 9)"
-        )
-        capture.run_until_records(4)
-        assert [e.after for e in capture.events()] == [
-            {"id": 1},
-            {"id": 2, "a": "x"},
-            {"id": 3, "a": "y", "b": 8},
-            {"id": 4, "b": 9},
-        ]
 
 
 def test_a_null_written_before_the_column_forbade_nulls_stays_null(database: Database) -> None:
@@ -318,23 +245,6 @@ def test_a_keyless_table_has_records_without_a_key(database: Database) -> None:
         assert [(e.op, e.key) for e in capture.events()] == [
             (op, None) for op in (Op.SNAPSHOT, Op.CREATE, Op.UPDATE, Op.DELETE)
         ]
-
-
-def test_a_partitioned_table_streams_under_its_own_name(database: Database) -> None:
-    database.execute(
-        "CREATE TABLE event (id int, at date, PRIMARY KEY (id, at)) PARTITION BY RANGE (at);"
-        "CREATE TABLE event_a PARTITION OF event FOR VALUES FROM ('2024-01-01') TO ('2025-01-01');"
-        "CREATE TABLE event_b PARTITION OF event FOR VALUES FROM ('2025-01-01') TO ('2026-01-01')",
-        "INSERT INTO event VALUES (1, '2024-05-05')",
-    )
-    with capturing(database.dsn, "event") as capture:
-        quiet(capture)
-        database.execute(
-            "INSERT INTO event VALUES (2, '2025-05-05')", "UPDATE event SET at = '2025-06-06' WHERE id = 1"
-        )
-        capture.run_until_records(4)
-        assert [e.op for e in capture.events()] == [Op.SNAPSHOT, Op.CREATE, Op.DELETE, Op.CREATE]
-        assert {record.topic for record in capture.records} == {"crm.public.event"}
 
 
 def test_a_table_added_later_is_read_while_the_others_stream(database: Database) -> None:

@@ -11,8 +11,8 @@ from psycopg.conninfo import conninfo_to_dict
 
 from stenograph.errors import SourceRefused, SourceUnavailable
 from stenograph.events import Op
+from stenograph.ports import Start
 from stenograph.sources.postgres import reading
-from stenograph.sources.postgres.opening import Start
 from stenograph.sources.postgres.position import resume_point
 from tests.capturing import Capturing, capturing
 from tests.fix_postgres import Database
