@@ -1,6 +1,6 @@
 # Every command of the project. `make` alone lists them.
 #   PYTHON=/path/to/python3   which Python the environment is made from
-#   ONLY="tests/unit -k lane" what `make test` runs, in pytest's own words
+#   ONLY="tests/unit -k lane" what `make test` runs, in pytest's own words; for `make bench` the figures' names
 #   PIPELINE=demo             the pipeline of `make sql` and `make status`
 
 VENV := .venv
@@ -16,7 +16,7 @@ HOUSE_TESTS = tests/acceptance/test_house.py $(wildcard tests/acceptance/docs te
 PORTABLE_TESTS = $(wildcard tests/unit tests/contract)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo dev test test313 check format lock sql status reset clean wheel
+.PHONY: help setup demo dev test test313 bench check format lock sql status reset clean wheel
 
 help: ## List the commands
 	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' Makefile
@@ -40,6 +40,9 @@ endif
 
 test313: dev ## Run the unit and contract tests on Python 3.13 (.venv313)
 	@PARALLEL="$(PARALLEL)" sh scripts/test_on.sh 3.13 $(VENV)313 $(PORTABLE_TESTS)
+
+bench: dev ## Measure every figure of docs/performance.md, about 15 minutes; ONLY="stream idle" measures a part
+	@$(BIN)/python -m bench.run $(ONLY)
 
 check: dev ## Check format, style, types, layers, and the rules of the house and the docs
 	$(BIN)/ruff format --check .

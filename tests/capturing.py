@@ -14,9 +14,8 @@ from stenograph.envelope.reading import EventReader, KeyReader, Writer
 from stenograph.envelope.table import WireColumn
 from stenograph.events import ChangeEvent, TableId
 from stenograph.offsets import Position
-from stenograph.ports import EncodedBatch, Headers
-from stenograph.schemas import SchemaId
-from stenograph.sources.postgres.opening import Start
+from stenograph.ports import EncodedBatch, Headers, ReadRequest, Rereads, Start
+from stenograph.schemas import OnRewrite, SchemaId
 from stenograph.sources.postgres.settings import PostgresSettings
 from stenograph.sources.postgres.source import PostgresSource, open_source
 
@@ -48,6 +47,28 @@ class ListRegistry:
         return None if not versions else (versions[-1], self.schemas[versions[-1] - 1])
 
 
+@dataclass(slots=True)
+class ListRequests:
+    """Requests in a list."""
+
+    kept: list[ReadRequest] = field(default_factory=list)
+
+    def ask(self, request: ReadRequest) -> None:
+        self.kept.append(request)
+
+    def pending(self) -> list[ReadRequest]:
+        return sorted(self.kept, key=lambda request: request.id)
+
+    def forget(self, request: ReadRequest) -> None:
+        if request in self.kept:
+            self.kept.remove(request)
+
+
+def no_rereads() -> Rereads:
+    """Nobody asks for anything, and every table has the default policy."""
+    return Rereads(ListRequests(), {})
+
+
 @dataclass(frozen=True, slots=True)
 class Logged:
     """One record as it was appended."""
@@ -68,6 +89,8 @@ class Capturing:
     tables: Sequence[TableId]
     settings: PostgresSettings
     registry: ListRegistry = field(default_factory=ListRegistry)
+    requests: ListRequests = field(default_factory=ListRequests)
+    on_rewrite: dict[TableId, OnRewrite] = field(default_factory=dict)
     records: list[Logged] = field(default_factory=list)
     positions: list[Position] = field(default_factory=list)
     source: PostgresSource | None = None
@@ -81,8 +104,9 @@ class Capturing:
 
     def open(self, start: Start = Start.RESUME) -> PostgresSource:
         self.close()
+        rereads = Rereads(self.requests, self.on_rewrite)
         self.source = open_source(
-            self.dsn, self.settings, self.tables, self.registry, self.stored, start=start
+            self.dsn, self.settings, self.tables, self.registry, self.stored, rereads, start=start
         )
         return self.source
 
@@ -147,7 +171,7 @@ class Capturing:
         return EventReader(latest[1]).columns
 
     def is_gap(self, record: Logged) -> bool:
-        return record.lane.endswith("/gap")
+        return record.topic.endswith(".message")
 
     def event(self, record: Logged) -> ChangeEvent:
         key = None if record.key is None else self._key_reader(record.key).read(record.key)

@@ -9,8 +9,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from stenograph.ports import HistoryReader, QueryConsole, Warehouse
+from stenograph.ports import HistoryReader, QueryConsole, Warehouse, WarehousePlan
 from stenograph.warehouses.duckdb.console import DuckDBConsole
+from stenograph.warehouses.duckdb.plan import DuckDBPlan
 from stenograph.warehouses.duckdb.reader import DuckDBHistoryReader
 from stenograph.warehouses.duckdb.settings import DuckDBSettings
 from stenograph.warehouses.duckdb.warehouse import DuckDBWarehouse
@@ -23,6 +24,7 @@ class Adapter:
     open_warehouse: Callable[[], Warehouse]
     reader: HistoryReader
     console: QueryConsole
+    plan: WarehousePlan
     opened: list[Warehouse] = field(default_factory=list)
 
     def warehouse(self) -> Warehouse:
@@ -38,7 +40,12 @@ class Adapter:
 def _duckdb(folder: Path) -> Adapter:
     path = folder / "history.duckdb"
     settings = DuckDBSettings(kind="duckdb")
-    return Adapter(lambda: DuckDBWarehouse(path, settings), DuckDBHistoryReader(path), DuckDBConsole(path))
+    return Adapter(
+        lambda: DuckDBWarehouse(path, settings),
+        DuckDBHistoryReader(path),
+        DuckDBConsole(path),
+        DuckDBPlan(path),
+    )
 
 
 ADAPTERS: Mapping[str, Callable[[Path], Adapter]] = {"duckdb": _duckdb}

@@ -13,7 +13,7 @@ from stenograph.envelope.codec import EventEncoder
 from stenograph.envelope.table import WireTable
 from stenograph.events import ChangeEvent
 from stenograph.offsets import Position, order_of
-from stenograph.ports import EncodedBatch, SchemaRegistry, Source
+from stenograph.ports import EncodedBatch, ReadProgress, SchemaRegistry, Source
 from tests.change_samples import LANE, SOURCE, encoder_of
 
 Committed = Sequence[ChangeEvent]
@@ -76,6 +76,10 @@ class ScriptedSource:
 
     def keep_alive(self) -> None:
         """See `Source.keep_alive`."""
+
+    def reading(self) -> ReadProgress | None:
+        """See `Source.reading`: a script has no tables to read."""
+        return None
 
     def close(self) -> None:
         """See `Source.close`."""

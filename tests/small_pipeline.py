@@ -14,6 +14,7 @@ from typing import Any
 
 import duckdb
 
+from stenograph.history import FlushLimits
 from stenograph.logs.embedded.reader import EmbeddedLogReader
 from stenograph.logs.embedded.settings import EmbeddedLogSettings
 from stenograph.logs.embedded.writer import EmbeddedLogWriter
@@ -68,7 +69,8 @@ class SmallPipeline:
             open_reader or self.reader,
             warehouse or self.warehouse(),
             Readers(self.registry()),
-            limit,
+            # No rest between appends: a test's clock is its own steps.
+            FlushLimits(rows=limit, bytes=1 << 24, seconds=0),
         )
 
     def append(self, *batches: EncodedBatch) -> None:

@@ -21,7 +21,7 @@ from stenograph.sources.postgres.audit import open_audit
 from stenograph.sources.postgres.settings import PostgresSettings
 from stenograph.sources.postgres.source import open_source
 from tests import change_samples
-from tests.capturing import ListRegistry
+from tests.capturing import ListRegistry, no_rereads
 from tests.change_samples import SOURCE, change
 from tests.fix_postgres import Database, Row
 from tests.scripted_source import Script
@@ -144,7 +144,7 @@ class PostgresAdapter:
         return PostgresTransaction(connection)
 
     def open(self, stored: Position | None) -> Source:
-        return open_source(self.database.dsn, self._settings, TABLES, self.registry, stored)
+        return open_source(self.database.dsn, self._settings, TABLES, self.registry, stored, no_rereads())
 
     def covers(self, position: Position, order: bytes) -> bool:
         # A commit's LSN is where its record begins; the position is the end of it or later.

@@ -91,8 +91,8 @@ class Span:
     """A stretch of one partition that one append accounts for, from `start` up to but not including `stop`.
 
     Invariant 9: `read` = `stored` + `duplicate` + `filtered` + `quarantined`. Offsets inside a span may have
-    gaps, so `read` can be less than `stop - start`. `digest` is a hash over (offset, order, key hash) of the
-    rows stored; it says nothing of their values.
+    gaps, so `read` can be less than `stop - start`. `digest` is a hash over offsets, orders and keys of
+    the rows stored; it says nothing of their other values.
     """
 
     partition: Partition

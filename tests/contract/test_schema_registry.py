@@ -1,4 +1,4 @@
-"""What every schema registry promises, as ports.py words it.
+"""What every schema registry promises, as the ports word it.
 
 An adapter joins with one line in `REGISTRIES`.
 """

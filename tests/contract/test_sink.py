@@ -11,6 +11,7 @@ import pytest
 from stenograph.envelope.table import WireColumn
 from stenograph.errors import Action, LaneRegressed, LedgerMoved, SchemaConflict, StenographError
 from stenograph.events import Op
+from stenograph.history import span_digest
 from stenograph.offsets import Position, order_of
 from stenograph.pipeline.models import load_model
 from stenograph.ports import EncodedBatch
@@ -18,6 +19,7 @@ from stenograph.resources import bundled
 from stenograph.schemas import TablePlan
 from stenograph.sink import Sink
 from stenograph.supervisor import Stop, supervise
+from stenograph.warehouses.duckdb.reader import DuckDBHistoryReader
 from tests.change_samples import CONTACT, EPOCH, LANE, LEAD, LOG, SOURCE, change, lead, plan_of
 from tests.faults import Faulty, all_reached, lose_answer
 from tests.scripted_source import Committed, Script
@@ -61,6 +63,19 @@ def test_a_truncate_and_the_inserts_after_it_are_one_transaction_over_all_partit
     ]
     ended = pipeline.ask("SELECT count(*) FROM lead_versions WHERE NOT is_current AND status = 'new'")
     assert ended == [(30,)]
+
+
+def test_the_digest_of_a_span_is_that_of_the_rows_read_back(pipeline: SmallPipeline) -> None:
+    rows = [change(Op.CREATE, lead(n), 1, place=n) for n in range(1, 31)]
+    play(pipeline, rows, [change(Op.TRUNCATE, None, 2)], [change(Op.DELETE, {"id": 7}, 3)])
+
+    pipeline.store_all()
+
+    history = DuckDBHistoryReader(pipeline.history)
+    for stored in history.spans():
+        span = stored.span
+        found = history.rows(stored.table, span.partition, span.generation, span.start, span.stop)
+        assert span.digest == span_digest(found, ["id"])
 
 
 def test_a_truncate_of_a_table_with_a_model_is_stored(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""What every source promises, as ports.py words it.
+"""What every source promises, as the ports word it.
 
 An adapter joins with one line in `tests/source_adapters.py`.
 """

@@ -13,10 +13,11 @@ from typing import Any, cast
 import pyarrow as pa
 import pytest
 
+from stenograph.envelope.casts import lossless
 from stenograph.errors import LedgerMoved, SchemaConflict, WarehouseRefused, WarehouseUnavailable
 from stenograph.history import Gap, HistoryBatch, arrow_schema, arrow_type
 from stenograph.offsets import LaneMark, Mark, Partition, Span
-from stenograph.ports import Warehouse
+from stenograph.ports import Planned, Warehouse
 from stenograph.schemas import Column, ColumnType, Kind, SchemaChange, TableShape
 from tests.history_adapters import ADAPTERS, Adapter
 from tests.history_batches import (
@@ -317,6 +318,114 @@ def test_rows_of_an_older_shape_fit_into_a_wider_table(adapter: Adapter, warehou
     warehouse.evolve(change(wider))
     warehouse.append(batch(here))
     assert ids(adapter) == [0, 1]
+
+
+def widened(of: ColumnType, to: ColumnType) -> SchemaChange:
+    wider = Column("score", to, held=(of,))
+    return SchemaChange(TABLE, TableShape((*LEAD.columns, wider), ("id",)), (), widens=(wider,))
+
+
+WIDENINGS = [
+    (ColumnType(Kind.INT16), ColumnType(Kind.INT32), 7, 7),
+    (ColumnType(Kind.INT32), ColumnType(Kind.INT64), -(2**31), -(2**31)),
+    (ColumnType(Kind.INT64), ColumnType(Kind.DECIMAL, 38, 2), 2**63 - 1, Decimal("9223372036854775807.00")),
+    (ColumnType(Kind.INT32), ColumnType(Kind.FLOAT64), 2**31 - 1, float(2**31 - 1)),
+    (ColumnType(Kind.INT64), ColumnType(Kind.TEXT), -5, "-5"),
+    (ColumnType(Kind.INT64), ColumnType(Kind.NUMBER_TEXT), 5, "5"),
+    (ColumnType(Kind.DECIMAL, 4, 2), ColumnType(Kind.DECIMAL, 8, 4), Decimal("1.50"), Decimal("1.5000")),
+    (ColumnType(Kind.DECIMAL, 20, 9), ColumnType(Kind.NUMBER_TEXT), Decimal("0.000000001"), "0.000000001"),
+    (ColumnType(Kind.FLOAT32), ColumnType(Kind.FLOAT64), 0.5, 0.5),
+    (ColumnType(Kind.BOOLEAN), ColumnType(Kind.TEXT), True, "true"),
+    (ColumnType(Kind.JSON), ColumnType(Kind.TEXT), '{"a": 1}', '{"a": 1}'),
+    (
+        ColumnType(Kind.LIST, element=ColumnType(Kind.INT32)),
+        ColumnType(Kind.LIST, element=ColumnType(Kind.INT64)),
+        [1, None],
+        [1, None],
+    ),
+]
+
+
+@pytest.mark.parametrize(("of", "to", "value", "kept"), WIDENINGS, ids=lambda one: str(one)[:20])
+def test_a_column_is_widened_with_its_values(
+    adapter: Adapter, warehouse: Warehouse, of: ColumnType, to: ColumnType, value: object, kept: object
+) -> None:
+    """What the warehouse makes of an older value is what the cast makes of a newer one."""
+    narrow = TableShape((*LEAD.columns, Column("score", of)), ("id",))
+    warehouse.evolve(change(narrow))
+    fence = warehouse.claim("w", assigned(0))[partition()].fence
+    rows = history_rows([{"id": 0, "score": value}, {"id": 1}], [0, 1], narrow)
+    warehouse.append(batch(Stretch(0, 2, fence), shape=narrow, rows=rows))
+
+    warehouse.evolve(widened(of, to))
+    warehouse.evolve(widened(of, to))
+
+    shape = warehouse.shape(TABLE)
+    assert shape == widened(of, to).shape
+    assert shape is not None
+    assert [column.held for column in shape.columns] == [(), (), (of,)]
+    found = adapter.reader.rows(TABLE, partition(), GENERATION, 0, 9).column("score")
+    assert found.to_pylist() == [kept, None]
+    cast_ = lossless(of, to)
+    assert cast_ is not None
+    assert cast_.value(value) == kept
+
+
+def test_writers_that_widen_at_once_do_no_harm(adapter: Adapter, warehouse: Warehouse) -> None:
+    small, big, exact = ColumnType(Kind.INT32), ColumnType(Kind.INT64), ColumnType(Kind.DECIMAL, 22, 2)
+    warehouse.evolve(change(TableShape((*LEAD.columns, Column("score", small)), ("id",))))
+    barrier = threading.Barrier(3)
+
+    def work(_: str) -> None:
+        writer = adapter.warehouse()
+        barrier.wait(30)
+        for to in (big, exact):
+            writer.evolve(widened(small, to))
+
+    at_once(work, ["one", "two", "three"])
+    shape = adapter.warehouse().shape(TABLE)
+    assert shape is not None
+    assert shape.columns[-1] == Column("score", exact)
+
+
+def test_a_narrower_column_does_not_make_a_wider_one_narrow(warehouse: Warehouse) -> None:
+    big = TableShape((*LEAD.columns, Column("score", ColumnType(Kind.INT64))), ("id",))
+    warehouse.evolve(change(big))
+    warehouse.evolve(change(TableShape((*LEAD.columns, Column("score", ColumnType(Kind.INT32))), ("id",))))
+    assert warehouse.shape(TABLE) == big
+
+
+def test_a_column_is_not_widened_unless_the_change_says_so(warehouse: Warehouse) -> None:
+    warehouse.evolve(change(TableShape((Column("id", ColumnType(Kind.INT32)),), ("id",))))
+    with pytest.raises(SchemaConflict):
+        warehouse.evolve(change(TableShape((Column("id", ColumnType(Kind.INT64)),), ("id",))))
+
+
+def test_what_is_planned_is_what_is_missing(warehouse: Warehouse) -> None:
+    first = warehouse.planned(change())
+    assert first.table
+    assert first.views
+    warehouse.evolve(change())
+    assert warehouse.planned(change()) == Planned()
+    added = Column("score", ColumnType(Kind.INT32))
+    wider = SchemaChange(TABLE, TableShape((*LEAD.columns, added), ("id",)), (added,))
+    assert len(warehouse.planned(wider).table) == 1
+    assert warehouse.shape(TABLE) == LEAD
+    keyless = warehouse.planned(change(TableShape(LEAD.columns, ())))
+    assert (keyless.table, len(keyless.views)) == ((), 1)
+
+
+def test_a_plan_for_a_history_that_is_not_there_makes_none(adapter: Adapter) -> None:
+    plan = adapter.plan
+    assert plan.shape(TABLE) is None
+    planned = plan.planned(change())
+    assert planned.bookkeeping
+    assert planned.table
+    assert adapter.reader.ledger() == {}
+    assert plan.planned(change()) == planned
+    adapter.warehouse().evolve(change())
+    assert plan.planned(change()) == Planned()
+    assert plan.shape(TABLE) == LEAD
 
 
 def test_a_key_that_changed_is_the_table_s_key(warehouse: Warehouse) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from stenograph.capture import Capture
+from stenograph.capture import Capture, loop
 from stenograph.errors import LogRefused, LogUnavailable, SourceUnavailable, StenographError
 from stenograph.events import Op
 from stenograph.logs.embedded.writer import EmbeddedLogWriter
@@ -196,3 +196,25 @@ def test_a_new_process_reads_on_where_the_log_says(world: World) -> None:
     with closing(world.pipeline.reader()) as reader:
         seek_all(reader)
         assert len(poll_until(reader, 5)) == 1
+
+
+def test_in_the_middle_of_a_transaction_the_source_hears_of_us_though_nothing_is_acknowledged(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(loop, "_TELL_SECONDS", 0)
+    world.script.transactions[:] = [[change(Op.CREATE, lead(n), n) for n in range(1, 4)]]
+    capture = world.capture(limit=1)
+    capture.step(NO_WAIT)
+    capture.step(NO_WAIT)
+    assert (world.source.calls["keep_alive"], world.source.calls["acknowledge"]) == (2, 0)
+    capture.step(NO_WAIT)
+    assert (world.source.calls["keep_alive"], world.source.calls["acknowledge"]) == (2, 1)
+    capture.close()
+
+
+def test_while_commits_are_acknowledged_the_source_is_told_nothing_else(world: World) -> None:
+    capture = world.capture()
+    until_idle(capture)
+    assert world.source.calls["acknowledge"] > 0
+    assert world.source.calls["keep_alive"] == 0
+    capture.close()

@@ -27,6 +27,7 @@ NUMBER: AvroType = {
     "connect.name": "io.debezium.data.VariableScaleDecimal",
 }
 NINES = Decimal("9" * 29 + "." + "9" * 9)
+DAY = 86_400_000_000
 SOME_UUID = "6f1e0e4c-7b6f-4a3b-9c2d-0123456789ab"
 SMALL: AvroType = {"type": "int", "connect.type": "int16"}
 
@@ -62,6 +63,9 @@ def number(text: str) -> dict[str, object]:
         (debezium("time.ZonedTimestamp", "string"), "1970-01-01T00:00:00.000001Z", 1),
         (debezium("time.ZonedTimestamp", "string"), "1969-12-31T23:59:59.5+00:00", -500_000),
         (debezium("time.ZonedTimestamp", "string"), "2024-01-01T02:00:00+02:00", 1_704_067_200_000_000),
+        (debezium("time.ZonedTimestamp", "string"), "+12345-01-01T00:00:00.5Z", 3_789_391 * DAY + 500_000),
+        (debezium("time.ZonedTimestamp", "string"), "-0043-03-15T12:00:00.000001Z", -735_160 * DAY + DAY // 2 + 1),
+        (debezium("time.ZonedTimestamp", "string"), "0000-02-29T00:00:00Z", -719_469 * DAY),
         (debezium("data.Json", "string"), '{"b":1, "a":[1e400]}', '{"b":1, "a":[1e400]}'),
         (debezium("data.Json", "string"), '"\\ud83d\\ude00"', '"\\ud83d\\ude00"'),
         (debezium("data.Uuid", "string"), SOME_UUID, SOME_UUID),
@@ -96,7 +100,10 @@ def test_each_wire_value_is_held_exactly(avro: AvroType, wire: object, held: obj
         (debezium("time.MicroTime", "long"), 86_400_000_001),
         (debezium("time.MicroTime", "long"), -1),
         (debezium("time.ZonedTimestamp", "string"), "infinity"),
-        (debezium("time.ZonedTimestamp", "string"), "+12345-01-01T00:00:00Z"),
+        (debezium("time.ZonedTimestamp", "string"), "+294247-01-10T04:00:25.200000Z"),
+        (debezium("time.ZonedTimestamp", "string"), "-290308-12-21T19:59:27.600000Z"),
+        (debezium("time.ZonedTimestamp", "string"), "+294276-12-31T23:59:59.999999Z"),
+        (debezium("time.ZonedTimestamp", "string"), "+12345-02-29T00:00:00Z"),
         (debezium("time.ZonedTimestamp", "string"), "2024-01-01T00:00:00"),
         (debezium("data.Json", "string"), "{"),
         (debezium("data.Json", "string"), "NaN"),

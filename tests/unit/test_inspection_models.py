@@ -44,8 +44,38 @@ def test_a_version_may_add_what_has_a_default_drop_a_field_and_promote_a_type(tm
     write(
         tmp_path, "deal", 2, {"name": "amount", "type": "long"}, {"name": "new", "type": "int", "default": 0}
     )
-    write(tmp_path, "deal", 3, {"name": "amount", "type": "double"})
     assert faults(tmp_path) == []
+
+
+def test_a_promotion_that_history_cannot_follow_is_a_fault(tmp_path: Path) -> None:
+    write(tmp_path, "deal", 1, {"name": "amount", "type": "long"}, {"name": "rate", "type": "float"})
+    write(tmp_path, "deal", 2, {"name": "amount", "type": "double"}, {"name": "rate", "type": "double"})
+    ((file, line, path, message),) = faults(tmp_path)
+    assert (file, path) == ("v2.avsc", "fields.amount")
+    assert line is not None
+    assert message.startswith("history cannot widen int64, as v1 has it, to float64 without loss")
+
+
+def test_a_default_that_no_column_can_hold_is_a_fault(tmp_path: Path) -> None:
+    write(tmp_path, "deal", 1)
+    infinite = {"type": "long", "logicalType": "timestamp-micros"}
+    write(tmp_path, "deal", 2, {"name": "at", "type": infinite, "default": 2**63 - 1})
+    assert [path for _, _, path, _ in faults(tmp_path)] == ["fields.at"]
+
+
+def test_a_list_names_the_tables_that_feed_the_newest_version(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "pipelines").mkdir()
+    (tmp_path / "pipelines" / "crm.yaml").write_text(
+        "source: {kind: postgres, name: crm, dsn: env:CRM_URL}\ntables:\n  public.lead: {model: lead}\n",
+        encoding="utf-8",
+    )
+    _, said = ask("list")
+    fed = {(each["name"], each["version"]): each["tables"] for each in said["models"]}
+    assert fed[("lead", 2)] == ["crm public.lead"]
+    assert fed[("lead", 1)] == fed[("contact", 2)] == []
 
 
 def test_every_misfit_of_every_version_is_told_at_once_with_its_line(tmp_path: Path) -> None:

@@ -87,6 +87,7 @@ def test_a_description_is_json_with_every_default_and_only_references(
 ) -> None:
     monkeypatch.setenv("CRM_URL", "postgresql://reader:hunter2@db/crm")
     description = describe(loaded(tmp_path, VALID))
+    plain = {"keep_before": False, "evolution": "evolve", "unheld": "text", "on_rewrite": "snapshot"}
     assert json.loads(json.dumps(description)) == {
         "name": "crm",
         "file": str(tmp_path / "pipelines" / "crm.yaml"),
@@ -103,9 +104,9 @@ def test_a_description_is_json_with_every_default_and_only_references(
                 "model": "lead",
                 "map": {"state": "status"},
                 "track": ["status"],
-                "keep_before": False,
+                **plain,
             },
-            "public.deal": {"model": None, "map": {}, "track": [], "keep_before": False},
+            "public.deal": {"model": None, "map": {}, "track": [], **plain},
         },
         "log": {"kind": "embedded", "path": ".steno/log.db"},
         "warehouse": {"kind": "duckdb", "path": ".steno/history.db", "read_only": False},

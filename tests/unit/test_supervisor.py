@@ -266,6 +266,30 @@ def test_the_run_file_says_how_the_loop_fares(tmp_path: Path) -> None:
     assert state.paused == {"crm.public.lead": "Back. [topic=crm.public.lead] Look."}
 
 
+def test_a_loop_with_nothing_to_do_writes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    now = 1000.0
+    monkeypatch.setattr(time, "time", lambda: now)
+    file = RunFile(tmp_path, "sink")
+    for _ in range(3):
+        now += 10
+        file.moved(0)
+    state = read_state(tmp_path, "sink")
+    assert state is not None
+    assert state.beat_at == 1000
+
+    now += 0.5
+    file.moved(3)
+    now += 10
+    file.moved(4)
+    file.moved(5)
+    now += 10
+    file.moved(0)
+    state = read_state(tmp_path, "sink")
+    file.close()
+    assert state is not None
+    assert (state.records, state.moved_at, state.beat_at) == (12, 1040.5, 1050.5)
+
+
 def test_a_loop_that_never_ran_has_no_state(tmp_path: Path) -> None:
     assert read_state(tmp_path, "sink") is None
     assert held_by(tmp_path, "sink") is None

@@ -9,12 +9,15 @@ import itertools
 import json
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
 
+from stenograph.envelope.casts import lossless
 from stenograph.envelope.reading import EventReader, KeyReader
-from stenograph.pipeline import ConfigurationFaults, Fault
+from stenograph.envelope.values import converter
+from stenograph.errors import ValueOutOfRange
+from stenograph.pipeline import ConfigurationFaults, Fault, Pipeline
 from stenograph.pipeline.models import MODEL_NAME, ModelFile, model_files, names_in
 from stenograph.ports import SchemaRegistry
 from stenograph.registry.compatibility import obstacles
@@ -39,6 +42,8 @@ class ModelVersion:
     home: Home
     file: Path
     model: Model
+    tables: tuple[str, ...] = ()
+    """The tables that feed this version, each as `<pipeline> <schema>.<table>`: those of the newest one."""
 
     def as_json(self) -> dict[str, object]:
         """The version as JSON takes it."""
@@ -47,6 +52,7 @@ class ModelVersion:
             "version": self.model.version,
             "home": self.home.value,
             "file": str(self.file),
+            "tables": list(self.tables),
             "key": list(self.model.shape.key),
             "fields": [
                 {
@@ -72,24 +78,38 @@ class SubjectView:
         return {"subject": self.subject, "id": self.schema_id, "columns": list(self.columns)}
 
 
-def listed_models(project: Path) -> tuple[ModelVersion, ...]:
-    """Every version of every model, by name; raise ConfigurationFaults if a file cannot be read as one."""
+def listed_models(project: Path, pipelines: Sequence[Pipeline] = ()) -> tuple[ModelVersion, ...]:
+    """Every version of every model, by name, with the tables of these pipelines that feed it.
+
+    Raise ConfigurationFaults if a file cannot be read as a model.
+    """
     versions, faults = _read(project)
     if faults:
         raise ConfigurationFaults(faults)
-    return tuple(versions)
+    fed: dict[tuple[str, int], list[str]] = {}
+    for pipeline in pipelines:
+        for table, settings in pipeline.tables.items():
+            if settings.model is not None:
+                newest = pipeline.models[settings.model]
+                fed.setdefault((newest.name, newest.version), []).append(f"{pipeline.name} {table}")
+    return tuple(
+        replace(each, tables=tuple(fed.get((each.model.name, each.model.version), ()))) for each in versions
+    )
 
 
 def check_models(project: Path) -> tuple[tuple[ModelVersion, ...], tuple[Fault, ...]]:
     """Every version that can be read, and every fault of every file.
 
     Beside what `load_model` refuses, a version must be able to read what the one before wrote, by Avro's own rules,
-    and have its key.
+    have its key, and types to which history's columns can be widened without loss.
     """
     versions, faults = _read(project)
     for before, after in itertools.pairwise(versions):
         if before.model.name == after.model.name and before.model.version + 1 == after.model.version:
-            faults += _misfits(before, after)
+            misfits = list(_misfits(before, after))
+            named = {fault.path for fault in misfits}
+            faults += misfits
+            faults += (fault for fault in _unkept(before, after) if fault.path not in named)
     return tuple(versions), tuple(faults)
 
 
@@ -151,6 +171,29 @@ def _misfits(before: ModelVersion, after: ModelVersion) -> Iterator[Fault]:
         yield Fault(
             after.file, _line(text, None), "steno.key", f"is another key than that of {older}, which is {was}"
         )
+
+
+def _unkept(before: ModelVersion, after: ModelVersion) -> Iterator[Fault]:
+    """What Avro allows and history does not: its one column for a field must hold both versions' values."""
+    text = after.file.read_text("utf-8")
+    for column in after.model.shape.columns:
+        was = before.model.shape.column(column.name)
+        if was is not None and lossless(was.type, column.type) is None:
+            message = (
+                f"history cannot widen {was.type}, as v{before.model.version} has it, to {column.type} without loss; "
+                "give the field another name"
+            )
+            yield Fault(after.file, _line(text, column.name), f"fields.{column.name}", message)
+    for name, default in after.model.defaults.items():
+        try:
+            converter(default.avro)(default.datum)
+        except ValueOutOfRange:
+            yield Fault(
+                after.file,
+                _line(text, name),
+                f"fields.{name}",
+                "has a default that no history column can hold",
+            )
 
 
 def _line(text: str, field: str | None) -> int | None:

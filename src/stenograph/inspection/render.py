@@ -60,7 +60,7 @@ def render_records(topic: str, records: Sequence[RecordView]) -> RenderableType:
 
 def render_models(versions: Sequence[ModelVersion], subjects: Sequence[SubjectView]) -> RenderableType:
     """A line a version and a line a subject."""
-    models = _table("model", "version", "home", "key")
+    models = _table("model", "version", "home", "key", "fed by")
     models.add_column("fields", overflow="fold")
     for each in versions:
         model = each.model
@@ -69,7 +69,12 @@ def render_models(versions: Sequence[ModelVersion], subjects: Sequence[SubjectVi
             for column in model.shape.columns
         )
         models.add_row(
-            model.name, f"v{model.version}", each.home.value, ", ".join(model.shape.key), Text(fields)
+            model.name,
+            f"v{model.version}",
+            each.home.value,
+            ", ".join(model.shape.key),
+            Text(", ".join(each.tables)),
+            Text(fields),
         )
     if not subjects:
         return models

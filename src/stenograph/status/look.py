@@ -10,7 +10,15 @@ from typing import TypeVar
 
 from stenograph.errors import StenographError
 from stenograph.offsets import Partition
-from stenograph.ports import ChangeLogAudit, Extent, HistoryReader, LedgerEntry, SetAside, StoredGap
+from stenograph.ports import (
+    ChangeLogAudit,
+    Extent,
+    HistoryReader,
+    LedgerEntry,
+    SetAside,
+    StoredGap,
+    open_gaps,
+)
 from stenograph.schemas import TablePlan
 from stenograph.supervisor import held_by, read_state
 
@@ -35,7 +43,10 @@ class TableStatus:
 
 @dataclass(frozen=True, slots=True)
 class LoopStatus:
-    """One loop. `pid` is None where no process runs it now; `error` is the last one, while it lasts."""
+    """One loop. `pid` is None where no process runs it now; `error` is the last one, while it lasts.
+
+    `reading` says in words which table is being read and how far that is.
+    """
 
     loop: str
     pid: int | None
@@ -43,6 +54,7 @@ class LoopStatus:
     retries: int
     error: str | None
     paused: Mapping[str, str]
+    reading: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +128,7 @@ def look(
         loops=tuple(_loop(run_folder, name) for name in ("capture", "sink")),
         gaps=tuple(
             f"{gap.table or 'all tables'} of {gap.source}: {gap.after} to {gap.before}, {gap.cause}"
-            for gap in (() if books is None else books.gaps)
+            for gap in (() if books is None else open_gaps(books.gaps))
         ),
         unread=tuple(asking.unread),
     )
@@ -161,4 +173,5 @@ def _loop(folder: Path, name: str) -> LoopStatus:
     state, pid = read_state(folder, name), held_by(folder, name)
     if state is None:
         return LoopStatus(name, pid, 0, 0, None, {})
-    return LoopStatus(name, pid, state.records, state.retries, state.error, state.paused)
+    reading = None if state.reading is None or state.pid != pid else str(state.reading)
+    return LoopStatus(name, pid, state.records, state.retries, state.error, state.paused, reading)

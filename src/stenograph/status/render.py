@@ -44,8 +44,9 @@ def _loop(loop: LoopStatus) -> Text:
     if loop.pid is None:
         return Text.assemble((f"{loop.loop:8}", "bold"), ("not running", "yellow"))
     retries = f", {loop.retries} retries" if loop.retries else ""
+    reading = f", reading {loop.reading}" if loop.reading else ""
     return Text.assemble(
         (f"{loop.loop:8}", "bold"),
         ("running", "green"),
-        f" as process {loop.pid}, {loop.records:,} records{retries}",
+        f" as process {loop.pid}, {loop.records:,} records{retries}{reading}",
     )

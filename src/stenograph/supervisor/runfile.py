@@ -14,6 +14,8 @@ from datetime import timedelta
 from pathlib import Path
 
 from stenograph.errors import PipelineBusy, StenographError
+from stenograph.events import TableId
+from stenograph.ports import ReadProgress
 
 _EVERY = 1.0
 _PATIENCE = 0.5
@@ -21,7 +23,10 @@ _PATIENCE = 0.5
 
 @dataclass(slots=True)
 class RunState:
-    """What a loop says of itself. Times are seconds since 1970 UTC; `error` is a sentence without values."""
+    """What a loop says of itself. Times are seconds since 1970 UTC; `error` is a sentence without values.
+
+    `beat_at` is when this was written, which is not while there is nothing to do: whether the loop runs, its lock says.
+    """
 
     loop: str
     pid: int
@@ -32,6 +37,7 @@ class RunState:
     retries: int = 0
     error: str | None = None
     paused: dict[str, str] = field(default_factory=dict)
+    reading: ReadProgress | None = None
 
 
 class RunFile:
@@ -60,6 +66,7 @@ class RunFile:
         now = time.time()
         self.state = RunState(loop=loop, pid=os.getpid(), started_at=now, beat_at=now)
         self._written = 0.0
+        self._is_due = False
         self._write()
 
     def moved(self, records: int) -> None:
@@ -67,11 +74,19 @@ class RunFile:
         self.state.records += records
         if records:
             self.state.moved_at = time.time()
+            self._is_due = True
         if self.state.error is not None:
             self.state.error = None
             self._write()
-        elif time.time() - self._written > _EVERY:
+        elif self._is_due and time.time() - self._written > _EVERY:
+            # Only what has changed: a loop with nothing to do writes nothing.
             self._write()
+
+    def reads(self, progress: ReadProgress | None) -> None:
+        """Note the table that is being read; written with the next good step."""
+        if progress != self.state.reading:
+            self.state.reading = progress
+            self._is_due = True
 
     def retrying(self, error: StenographError, attempt: int, pause: timedelta) -> None:
         """Note a failed step."""
@@ -96,6 +111,7 @@ class RunFile:
 
     def _write(self) -> None:
         self.state.beat_at = self._written = time.time()
+        self._is_due = False
         draft = self._path.with_suffix(".tmp")
         try:
             draft.write_text(json.dumps(asdict(self.state)))
@@ -120,8 +136,12 @@ def _take(handle: int) -> None:
 def read_state(folder: Path, loop: str) -> RunState | None:
     """The last state a loop wrote; None if it never ran here, or what is there is not such a state."""
     try:
-        return RunState(**json.loads((folder / f"{loop}.json").read_text()))
-    except (FileNotFoundError, ValueError, TypeError):
+        facts = json.loads((folder / f"{loop}.json").read_text())
+        reading = facts.pop("reading", None)
+        if reading is not None:
+            reading = ReadProgress(**{**reading, "table": TableId(**reading["table"])})
+        return RunState(**facts, reading=reading)
+    except (FileNotFoundError, ValueError, TypeError, KeyError):
         # The file is for people and of no value to a loop: what another version or a full disk left says nothing.
         return None
 

@@ -13,7 +13,7 @@ from typing import cast
 
 from stenograph.errors import ConfigurationError
 from stenograph.ports import QueryConsole
-from stenograph.schemas import TablePlan, TableShape
+from stenograph.schemas import Column, Kind, TablePlan, TableShape
 
 _OWN = (
     "_steno_op",
@@ -24,7 +24,9 @@ _OWN = (
     "_steno_unchanged",
     "_steno_order",
     "_steno_transaction",
+    "_steno_extra",
 )
+_CALENDAR = frozenset({Kind.DATE, Kind.TIMESTAMP, Kind.TIMESTAMPTZ, Kind.TIME})
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +90,9 @@ def timeline(console: QueryConsole, plan: TablePlan, key: Sequence[str]) -> Time
     """
     shape = _shape(console, plan, key)
     names = [column.name for column in shape.columns]
-    chosen = ", ".join(_quoted(name) for name in (*names, *_OWN))
+    told = [column for column in shape.columns if column.text_of is None]
+    texts = {column.text_of: column.name for column in shape.columns if column.text_of is not None}
+    chosen = ", ".join((*map(_selected, shape.columns), *map(_quoted, _OWN)))
     same_key = " AND ".join(f"CAST({_quoted(name)} AS VARCHAR) = ?" for name in shape.key)
     answer = console.query(
         f"SELECT {chosen} FROM {_quoted(plan.history)} "  # noqa: S608 - names are quoted, values are bound.
@@ -97,7 +101,7 @@ def timeline(console: QueryConsole, plan: TablePlan, key: Sequence[str]) -> Time
         list(key),
     )
     rows = answer.rows.select([*names, *_OWN]).to_pylist()
-    entries, exists = _entries(rows, names)
+    entries, exists = _entries([_Row(row, _values(row, told, texts)) for row in rows])
     return Timeline(plan.history, dict(zip(shape.key, key, strict=True)), entries, exists)
 
 
@@ -119,11 +123,46 @@ def _shape(console: QueryConsole, plan: TablePlan, key: Sequence[str]) -> TableS
     return shape
 
 
-def _entries(rows: Sequence[Mapping[str, object]], names: Sequence[str]) -> tuple[tuple[Entry, ...], bool]:
+@dataclass(frozen=True, slots=True)
+class _Row:
+    """A history row, and its columns' values as text."""
+
+    own: Mapping[str, object]
+    values: Mapping[str, str | None]
+
+
+def _values(
+    row: Mapping[str, object], columns: Sequence[Column], texts: Mapping[str, str]
+) -> dict[str, str | None]:
+    """The values by column: exact texts where a column cannot hold one, and from beside it what is older than it."""
+    extra = json.loads(str(row["_steno_extra"])) if row["_steno_extra"] is not None else {}
+    values: dict[str, str | None] = {}
+    for column in columns:
+        value = row[column.name]
+        if value is None and column.name in texts:
+            value = row[texts[column.name]]
+        if value is None:
+            value = extra.get(f"{column.name}__text")
+        if value is None and column.lift is not None:
+            value = _as_column(extra.get(column.lift.source), column.type.kind)
+        values[column.name] = _text(value)
+    return values
+
+
+def _as_column(value: object, kind: Kind) -> object:
+    if isinstance(value, str) and kind in (Kind.TIMESTAMP, Kind.TIMESTAMPTZ):
+        # As the warehouse writes an instant.
+        spaced = value.replace("T", " ", 1)
+        return spaced.removesuffix(":00") if kind is Kind.TIMESTAMPTZ else spaced
+    return value
+
+
+def _entries(rows: Sequence[_Row]) -> tuple[tuple[Entry, ...], bool]:
     entries: list[Entry] = []
     now: dict[str, str | None] | None = None
     ended: dict[str, str | None] | None = None
-    for row in rows:
+    for each in rows:
+        row, values = each.own, each.values
         match str(row["_steno_op"]):
             case "truncate" if now is None:
                 continue
@@ -141,8 +180,8 @@ def _entries(rows: Sequence[Mapping[str, object]], names: Sequence[str]) -> tupl
                 entries.pop()
         unchanged = set(cast(Sequence[str], row["_steno_unchanged"] or ()))
         before = now or {}
-        now = {name: before.get(name) if name in unchanged else _text(row[name]) for name in names}
-        changes = tuple(Change(n, before.get(n), now[n]) for n in names if before.get(n) != now[n])
+        now = {name: before.get(name) if name in unchanged else value for name, value in values.items()}
+        changes = tuple(Change(n, before.get(n), now[n]) for n in now if before.get(n) != now[n])
         if changes or row["_steno_op"] != "snapshot":
             entries.append(_entry(row, changes))
     return tuple(entries), now is not None
@@ -164,6 +203,12 @@ def _entry(row: Mapping[str, object], changes: tuple[Change, ...]) -> Entry:
         transaction=None if transaction is None else str(transaction),
         order=str(row["_steno_order"]),
     )
+
+
+def _selected(column: Column) -> str:
+    """A select item; what Python's calendar cannot hold leaves the warehouse as text."""
+    name = _quoted(column.name)
+    return f"CAST({name} AS VARCHAR) AS {name}" if column.type.kind in _CALENDAR else name
 
 
 def _quoted(name: str) -> str:
