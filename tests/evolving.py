@@ -54,7 +54,8 @@ class Evolving:
 
     @property
     def pipeline(self) -> SmallPipeline:
-        return SmallPipeline(self.folder, [self.plan])
+        # A replay has something to read: the log forgets nothing.
+        return SmallPipeline(self.folder, [self.plan], retain_days=100_000)
 
     def send(
         self,

@@ -36,6 +36,8 @@ class SmallPipeline:
     folder: Path
     plans: Sequence[TablePlan]
     partitions: int = 4
+    retain_days: float = 7
+    """Counted from a record's timestamp, and the samples' lie in the past."""
 
     @property
     def history(self) -> Path:
@@ -92,4 +94,4 @@ class SmallPipeline:
 
     @property
     def log_settings(self) -> EmbeddedLogSettings:
-        return EmbeddedLogSettings(kind="embedded", partitions=self.partitions)
+        return EmbeddedLogSettings(kind="embedded", partitions=self.partitions, retain_days=self.retain_days)

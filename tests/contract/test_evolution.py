@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import json
+from contextlib import closing
 from dataclasses import replace
-from datetime import date
+from datetime import date, time, timedelta
 from decimal import Decimal
 from pathlib import Path
 
+import duckdb
 import pytest
 
 from stenograph.envelope.headers import Unheld
 from stenograph.errors import SchemaConflict
-from stenograph.events import Missing
+from stenograph.events import Missing, Op
 from stenograph.planning import State
 from stenograph.schemas import (
     AvroType,
@@ -32,6 +34,13 @@ from tests.evolving import DATE, MICROS, MILLIS, Evolving, decimal, differences
 
 BIG, TEXT = ColumnType(Kind.INT64), ColumnType(Kind.TEXT)
 UUID: AvroType = {"type": "string", "connect.name": "io.debezium.data.Uuid"}
+ANY_SCALE: AvroType = {
+    "type": "record",
+    "name": "VariableScaleDecimal",
+    "namespace": "io.debezium.data",
+    "fields": [{"name": "scale", "type": "int"}, {"name": "value", "type": "bytes"}],
+    "connect.name": "io.debezium.data.VariableScaleDecimal",
+}
 ONE_UUID = "0a9f9c7e-0000-4000-8000-000000000001"
 
 
@@ -146,6 +155,24 @@ def test_a_frozen_table_waits_for_apply_and_its_rows_wait_with_it(table: Evolvin
     assert differences(table.replayed()) == []
 
 
+def test_a_frozen_table_takes_rows_from_before_its_new_key(table: Evolving) -> None:
+    under(table, Evolution.FREEZE)
+    table.send({"code": "int"}, {"id": 1, "code": 1})
+    table.store()
+    table.send({"code": "int"}, {"id": 2, "code": 2})
+    table.send({"code": "int"}, {"id": 3, "code": 3}, key=("code",))
+    with pytest.raises(SchemaConflict, match="frozen"):
+        table.store()
+
+    table.apply()
+    table.store()
+
+    assert table.stored("id", "code") == [(1, 1), (2, 2), (3, 3)]
+    assert table.pipeline.ask("SELECT key_columns FROM _steno_tables") == [(["code"],)]
+    assert table.forecast().state is State.DONE
+    assert differences(table.replayed()) == []
+
+
 def test_what_was_ignored_is_a_column_of_the_views_once_it_is_applied(table: Evolving) -> None:
     under(table, Evolution.IGNORE)
     table.send({"x": "int"}, {"id": 1, "x": 1})
@@ -255,6 +282,18 @@ def test_exact_texts_and_a_column_of_the_source_never_share_a_name(table: Evolvi
     assert differences(table.replayed()) == []
 
 
+def test_an_exact_text_stands_aside_for_a_dropped_column_of_its_name_in_other_letters(
+    table: Evolving,
+) -> None:
+    table.send({"on": DATE, "ON__TEXT": "string"}, {"id": 1, "on": 1, "ON__TEXT": "theirs"})
+    table.store()
+    table.send({"on": DATE}, {"id": 2, "on": 2**31 - 1})
+    table.store()
+
+    assert table.stored("ON__TEXT", "_steno_extra") == [("theirs", None), (None, '{"on__text":"infinity"}')]
+    assert differences(table.replayed()) == []
+
+
 def test_an_unchanged_column_keeps_the_exact_text_that_it_had(table: Evolving) -> None:
     columns: dict[str, AvroType] = {
         "doc": {"type": "string", "connect.name": "io.debezium.data.Json"},
@@ -267,6 +306,111 @@ def test_an_unchanged_column_keeps_the_exact_text_that_it_had(table: Evolving) -
     assert table.pipeline.ask("SELECT doc, doc__text, n FROM thing_current") == [(None, '{"a":"\\ud800"}', 2)]
     texts = table.pipeline.ask("SELECT doc__text FROM thing_versions ORDER BY n")
     assert texts == [('{"a":"\\ud800"}',), ('{"a":"\\ud800"}',)]
+
+
+@pytest.mark.parametrize(
+    ("of", "sent", "shown"),
+    [
+        ("bytes", [b"hi", None], [b"hi", None]),
+        ({"type": "long", "connect.name": "io.debezium.time.MicroTime"}, [1], [time(0, 0, 0, 1)]),
+        (
+            {"type": "long", "connect.name": "io.debezium.time.MicroDuration"},
+            [-5, 259_200_000_005],
+            [timedelta(microseconds=-5), timedelta(days=3, microseconds=5)],
+        ),
+        ({"type": "array", "items": ["null", "bytes"]}, [[b"hi"], []], [[b"hi"], []]),
+    ],
+    ids=["bytes", "time", "duration", "lists of bytes"],
+)
+def test_a_list_that_was_ignored_is_read_by_the_views_as_it_was_sent(
+    table: Evolving, of: AvroType, sent: list[object], shown: list[object]
+) -> None:
+    under(table, Evolution.IGNORE)
+    table.send({"x": "int"}, {"id": 1, "x": 1})
+    table.store()
+    table.send({"x": "int", "y": {"type": "array", "items": ["null", of]}}, {"id": 2, "x": 2, "y": sent})
+    table.store()
+    table.apply()
+
+    assert table.pipeline.ask("SELECT y FROM thing_current ORDER BY id") == [(None,), (shown,)]
+
+
+def test_a_column_that_was_not_sent_is_filled_under_the_name_that_its_model_gives_it_later(
+    table: Evolving,
+) -> None:
+    model = Model("thing", 1, TableShape((Column("id", BIG),), ("id",)))
+    wider = Model("thing", 2, TableShape((Column("id", BIG), Column("document", TEXT)), ("id",)))
+    table.plan = replace(table.plan, model=model)
+    table.send({"doc": "string"}, {"id": 1, "doc": "long"})
+    table.send({"doc": "string"}, {"id": 1, "doc": Missing.UNCHANGED}, op=Op.UPDATE)
+    table.store()
+    table.plan = replace(table.plan, model=wider, earlier=(model,), renames={"doc": "document"})
+    table.send({"doc": "string"}, {"id": 1, "doc": Missing.UNCHANGED}, op=Op.UPDATE)
+    table.store()
+
+    assert table.stored("_steno_unchanged") == [(None,), (["doc"],), (["document"],)]
+    assert table.pipeline.ask("SELECT document FROM thing_current") == [("long",)]
+    assert table.pipeline.ask("SELECT document FROM thing_versions ORDER BY valid_from") == [("long",)] * 3
+    assert differences(table.replayed()) == []
+
+
+def test_a_number_that_was_cast_to_a_scale_is_not_widened_to_text_in_a_list_either(table: Evolving) -> None:
+    def a_list(of: AvroType) -> AvroType:
+        return {"type": "array", "items": ["null", of]}
+
+    table.send({"n": a_list("int")}, {"id": 1, "n": [5]})
+    table.send({"n": a_list(decimal(12, 2))}, {"id": 2, "n": [Decimal("5.25")]})
+    table.store()
+    table.send({"n": a_list(ANY_SCALE)}, {"id": 3, "n": [{"scale": 1, "value": b"\x05"}]})
+
+    with pytest.raises(SchemaConflict):
+        table.store()
+
+
+@pytest.mark.parametrize(
+    ("of", "to", "before", "after"),
+    [("int", "double", 5, 5.5), (decimal(5, 2), ANY_SCALE, Decimal("1.00"), {"scale": 1, "value": b"\x05"})],
+    ids=["double", "number as text"],
+)
+def test_a_key_that_was_widened_is_proved_where_the_log_is_gone(
+    table: Evolving, of: AvroType, to: AvroType, before: object, after: object
+) -> None:
+    table.send({"k": of}, {"id": 1, "k": before}, key=("id", "k"))
+    table.store()
+    table.send({"k": to}, {"id": 2, "k": after}, key=("id", "k"))
+    table.store()
+    lose_log(table)
+
+    report = table.replayed()
+    assert differences(report) == []
+    assert report.counts["rows_beyond_the_log"] == 2
+    with closing(duckdb.connect(str(table.pipeline.history))) as history:
+        history.execute("UPDATE thing_history SET id = 7 WHERE id = 1")
+    assert len(differences(table.replayed())) == 1
+
+
+def test_what_a_column_asks_for_later_is_no_difference_in_what_was_stored_before(table: Evolving) -> None:
+    table.send({"on": DATE}, {"id": 1, "on": 2**31 - 1}, {"id": 2, "on": 5})
+    table.store()
+    table.plan = replace(table.plan, unheld_by_column={"on": ValuePolicy.QUARANTINE})
+
+    assert differences(table.replayed()) == []
+
+
+def test_a_history_table_that_somebody_has_dropped_is_missed(table: Evolving) -> None:
+    table.send({"x": "int"}, {"id": 1, "x": 1})
+    table.store()
+    with closing(duckdb.connect(str(table.pipeline.history))) as history:
+        history.execute("DROP TABLE thing_history CASCADE")
+
+    (found,) = differences(table.replayed())
+    assert "stored 1 rows, and history has no such table" in found
+
+
+def lose_log(table: Evolving) -> None:
+    for path in table.folder.glob("log.db*"):
+        path.unlink()
+    table.pipeline.writer().close()
 
 
 FIRST = Model("thing", 1, TableShape((Column("id", BIG), Column("score", ColumnType(Kind.INT32))), ("id",)))

@@ -101,11 +101,18 @@ def test_a_key_of_too_few_values_names_the_columns(site: Site) -> None:
     assert "Give the key's values in this order: region number." in said.err
 
 
+def test_a_table_without_a_key_has_no_records_to_name(site: Site) -> None:
+    said = ask(site, "history", "public.visit", "1")
+    assert said.code == Exit.CONFIGURATION
+    assert "public.visit has no primary key" in said.err
+
+
 def test_an_unknown_table_is_answered_with_the_nearest_name(site: Site) -> None:
     said = ask(site, "history", "laed", "1")
     assert said.code == Exit.CONFIGURATION
     assert 'no table called laed; did you mean "lead"?' in said.err
     assert "next: Name one of: public_lead, public_deal, public_visit." in said.err
+    assert "no table called something." in ask(site, "history", "something", "1").err
 
 
 def test_verify_proves_for_a_person_and_for_a_program(site: Site) -> None:

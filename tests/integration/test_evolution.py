@@ -192,10 +192,11 @@ def test_plan_and_apply_speak_to_people(site: Site, database: Database) -> None:
 
     assert (plan.code, sql.code, applied.code, after.code) == (4, 4, 0, 0)
     assert "city text added" in plan.out
-    assert 'ADD COLUMN IF NOT EXISTS "city" VARCHAR;' in plan.out
+    assert 'ADD COLUMN IF NOT EXISTS "city" VARCHAR;\n    and 3 views' in plan.out
     assert sql.out.startswith("ALTER TABLE")
     assert 'CREATE OR REPLACE VIEW "public_lead_current"' in sql.out
     assert "applied" in applied.out
+    assert "goes on when the sink is started again" in applied.out
     assert "Nothing to do" in after.out
     assert _said_nothing_else(plan, sql, applied, after)
 

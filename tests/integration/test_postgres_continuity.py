@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import replace
+from datetime import timedelta
 
 import psycopg
 import pytest
 
 from stenograph.errors import SourceRewound
+from stenograph.sources.postgres.express import CLOCK_EVERY
 from stenograph.sources.postgres.lsn import lsn_of
 from stenograph.sources.postgres.position import ResumePoint, resume_point
 from tests.capturing import Capturing, capturing
@@ -94,3 +97,18 @@ def test_transactions_of_other_tables_do_not_count(database: Database) -> None:
         database.execute("INSERT INTO lead VALUES (3, 'after')")
         capture.run_until(lambda: capture.events()[-1].key == {"id": 3})
         assert [event.key for event in capture.events()] == [{"id": 0}, {"id": 2}, {"id": 3}]
+
+
+def test_however_much_is_sent_again_a_step_ends_in_time(database: Database) -> None:
+    database.execute(*TABLE)
+    with capturing(database.dsn, "lead") as capture:
+        behind(capture, database, *inserts(200))
+        source = capture.open()
+        assert not source.poll(1000, timedelta(0)).values
+        assert source._stream is not None
+        steps = 1
+        while not source._stream.recall(0.0):
+            steps += 1
+            source._connection.wait(time.monotonic() + 1)
+        # A transaction of one change is three messages.
+        assert steps >= 200 * 3 // CLOCK_EVERY

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing
 from typing import LiteralString
 
@@ -13,8 +13,13 @@ from psycopg import sql
 
 from stenograph.errors import StenographError
 from stenograph.events import TableId
+from stenograph.sources.postgres import table_reading
+from stenograph.sources.postgres.columnar.lines import encoded_lines
+from stenograph.sources.postgres.columnar.records import Records
+from stenograph.sources.postgres.columnar.table import ColumnarTable
 from stenograph.sources.postgres.copying import Copying
 from stenograph.sources.postgres.session import Session, connect
+from tests.capturing import capturing
 from tests.fix_postgres import Database
 
 TABLE = TableId("public", "numbers")
@@ -51,6 +56,26 @@ def test_every_line_comes_in_its_order(session: Session, database: Database) -> 
     assert all_lines(of) == [b"%d\n" % number for number in range(1, 100_001)]
     assert of.lines(soon()) == []
     assert is_usable(session)
+
+
+def test_rows_that_only_the_reference_writes_cost_few_runs_of_whole_columns(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    database.execute(
+        "CREATE TABLE lead (id int PRIMARY KEY, until timestamptz)",
+        "INSERT INTO lead SELECT n, CASE n % 2 WHEN 0 THEN 'infinity' ELSE now() END FROM generate_series(1, 4000) n",
+    )
+    runs = []
+
+    def counted(table: ColumnarTable, lines: Sequence[bytes], tail: bytes, now: bytes) -> Records:
+        runs.append(len(lines))
+        return encoded_lines(table, lines, tail, now)
+
+    monkeypatch.setattr(table_reading, "encoded_lines", counted)
+    with capturing(database.dsn, "lead") as capture:
+        capture.run_until_records(4000)
+        assert [event.key for event in capture.events()] == [{"id": number} for number in range(1, 4001)]
+    assert 0 < sum(runs) < 3 * 4000
 
 
 def test_a_copy_of_nothing_is_over_at_once(session: Session, database: Database) -> None:

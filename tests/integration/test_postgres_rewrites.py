@@ -13,6 +13,7 @@ from stenograph.offsets import Position
 from stenograph.ports import ReadRequest
 from stenograph.schemas import OnRewrite
 from stenograph.sources.postgres import watch
+from stenograph.sources.postgres.lsn import lsn_of
 from stenograph.sources.postgres.position import ResumePoint, TableMark, resume_point
 from tests.capturing import Capturing, capturing
 from tests.fix_postgres import Database
@@ -242,6 +243,20 @@ def test_trap_23_a_partition_that_comes_or_goes_with_its_rows_is_noticed(
         assert [tuple(row.values()) for _, row in sorted(state_of(capture).items(), key=str)] == sorted(
             rows, key=str
         )
+
+
+def test_trap_23_a_partition_that_is_locked_is_not_taken_for_one_that_agrees(database: Database) -> None:
+    database.execute(*RANGES)
+    with capturing(database.dsn, "lead") as capture, database.connect() as application:
+        read(capture)
+        ((before,),) = database.fetch("SELECT pg_current_wal_insert_lsn()::text")
+        database.execute(PARTITIONS["attached"])
+        with application.transaction():
+            application.execute("LOCK TABLE p IN ACCESS EXCLUSIVE MODE")
+            looked(capture)
+            assert stale(capture) == []
+        capture.run_until(lambda: len(stale(capture)) == 1)
+        assert lsn_of(stale(capture)[0].after) <= lsn_of(str(before))
 
 
 def test_trap_23_partitions_that_come_empty_are_no_rewrite(database: Database) -> None:

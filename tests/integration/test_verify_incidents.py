@@ -119,6 +119,20 @@ def test_a_quarantined_key_stays_excused_when_the_log_has_forgotten_its_record(
     assert places(verified(site)) == []
 
 
+def test_a_key_that_history_cannot_hold_is_unchecked_not_different(
+    database: Database, make_site: MakeSite
+) -> None:
+    database.execute("CREATE TABLE a (k date PRIMARY KEY, n int)")
+    site = make_site("a", statements=("INSERT INTO a VALUES ('2026-01-01', 1), ('infinity', 2)",))
+
+    report = verified(site)
+
+    assert report.differences == []
+    assert [found.check for found in report.unchecked] == ["quarantine"]
+    behind_the_logs_back(database, "a", "UPDATE a SET n = 3 WHERE k = '2026-01-01'")
+    assert [check for check, _, _ in places(verified(site))] == ["source"]
+
+
 def test_a_quarantined_key_excuses_nothing_in_another_table(database: Database, make_site: MakeSite) -> None:
     database.execute(
         "CREATE TABLE a (id int PRIMARY KEY, v json)", "CREATE TABLE b (id int PRIMARY KEY, v int)"

@@ -91,7 +91,8 @@ def test_a_file_and_its_folder_that_may_only_be_read_are_faults(
 
 
 @pytest.mark.parametrize(
-    ("count", "text"), [(0, "0 bytes"), (1023, "1023 bytes"), (1024, "1.0 kB"), (5 << 40, "5.0 TB")]
+    ("count", "text"),
+    [(0, "0 bytes"), (999, "999 bytes"), (1000, "1.0 kB"), (20 * 10**9, "20.0 GB"), (5 * 10**12, "5.0 TB")],
 )
 def test_sizes_are_shown_in_the_unit_that_fits(count: int, text: str) -> None:
     assert size(count) == text

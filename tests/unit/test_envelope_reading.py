@@ -66,6 +66,11 @@ def test_an_envelope_that_says_the_impossible_is_unreadable(message: bytes) -> N
         ("__debezium.newkey", b"{"),
         ("__debezium.oldkey", b"5"),
         ("__debezium.oldkey", b"[" * 100_000),
+        ("__debezium.newkey", b'{"id":"\\ud800"}'),
+        ("__debezium.newkey", b'{"id":NaN}'),
+        ("steno.text", b'{"id":5}'),
+        ("steno.text", b'{"id":null}'),
+        ("steno.text", b'{"id":"\\ud800"}'),
     ],
 )
 def test_a_header_that_says_nothing_makes_the_record_unreadable(header: tuple[str, bytes]) -> None:

@@ -69,6 +69,7 @@ def number(text: str) -> dict[str, object]:
         (debezium("data.Json", "string"), '{"b":1, "a":[1e400]}', '{"b":1, "a":[1e400]}'),
         (debezium("data.Json", "string"), '"\\ud83d\\ude00"', '"\\ud83d\\ude00"'),
         (debezium("data.Uuid", "string"), SOME_UUID, SOME_UUID),
+        (debezium("data.Uuid", "string"), SOME_UUID.upper(), SOME_UUID),
         ({"type": "array", "items": ["null", SMALL]}, [1, None], [1, None]),
         (
             {"type": "record", "name": "p", "fields": []},

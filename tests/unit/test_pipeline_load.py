@@ -242,7 +242,7 @@ def test_what_is_not_a_yaml_mapping_is_refused_with_its_line(
         ("source: {kind: boat, name: crm, dsn: a, port: 13}\n" + TABLES, (1, "source.port", "is unlucky")),
         (
             "source: {kind: boat, name: crm, dsn: a, port: 0}\n" + TABLES,
-            (1, "source.port", "must be greater than or equal to 1"),
+            (1, "source.port", "must be at least 1"),
         ),
         (
             "source: {kind: boat, name: crm, dsn: []}\n" + TABLES,
@@ -361,6 +361,14 @@ def test_a_missing_file_a_folder_and_a_huge_file_are_refused(tmp_path: Path) -> 
     ]:
         with pytest.raises(ConfigurationFaults, match=words):
             load(file, KINDS)
+
+
+def test_a_model_that_is_not_there_is_named_beside_other_faults_of_its_table(tmp_path: Path) -> None:
+    text = SOURCE + "tables:\n  a.lead: {model: leed, evolution: melt}\n"
+    assert faults(tmp_path, text) == [
+        (3, "tables.a.lead.evolution", "must be 'evolve', 'freeze' or 'ignore'"),
+        (3, "tables.a.lead.model", 'no model "leed" in schemas/; did you mean "lead"?'),
+    ]
 
 
 def test_faults_of_a_model_stand_beside_those_of_the_file(tmp_path: Path) -> None:

@@ -104,7 +104,7 @@ class Wiring:
         known = [plan.history.removesuffix("_history") for plan in self.plans]
         tables = [plan.table.name for plan in self.plans]
         raise ConfigurationError(
-            f"The pipeline has no table called {shown(name)}{suggestion(name, [*known, *tables])}",
+            f"The pipeline has no table called {shown(name)}{suggestion(name, [*known, *tables]) or '.'}",
             hint=f"Name one of: {', '.join(known)}.",
             pipeline=self.pipeline.name,
         )

@@ -78,12 +78,13 @@ def run(pipeline: PipelineOption = None) -> None:
 
       steno run -p crm
     """
-    file = pipeline_of(pipeline).file
+    chosen = pipeline_of(pipeline)
     configure()
-    log = structlog.get_logger()
+    log = structlog.get_logger().bind(pipeline=chosen.name)
     command = [sys.executable, "-m", "stenograph.cli"]
     commands = {
-        name: [*command, name, "--pipeline", str(file), "--with-parent"] for name in ("capture", "sink")
+        name: [*command, name, "--pipeline", str(chosen.file), "--with-parent"]
+        for name in ("capture", "sink")
     }
 
     def killed(name: str, pid: int, signal: int) -> None:

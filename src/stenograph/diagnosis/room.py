@@ -55,12 +55,12 @@ def write_points(file: Path) -> Iterator[Diagnosis]:
 
 
 def size(count: int) -> str:
-    """Bytes for people."""
+    """Bytes for people, counted in thousands as the settings count them."""
     amount = float(count)
     for unit in ("bytes", "kB", "MB", "GB"):
-        if amount < 1024:
+        if amount < 1000:
             return f"{amount:.0f} {unit}" if unit == "bytes" else f"{amount:.1f} {unit}"
-        amount /= 1024
+        amount /= 1000
     return f"{amount:.1f} TB"
 
 

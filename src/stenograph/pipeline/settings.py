@@ -101,6 +101,9 @@ _MUST_BE = {
 }
 
 
+_SHORTER = {"greater than or equal to": "at least", "less than or equal to": "at most"}
+
+
 def _message(error: ErrorDetails, settings: type[BaseModel]) -> str:
     kind = error["type"]
     if kind == "missing":
@@ -115,4 +118,7 @@ def _message(error: ErrorDetails, settings: type[BaseModel]) -> str:
         return f"must be {_MUST_BE[kind]}"
     if kind in {"value_error", "assertion_error"}:
         return str(error.get("ctx", {}).get("error", "cannot be meant"))
-    return re.sub(r"^(Input|String|Value) should", "must", error["msg"])
+    words = re.sub(r"^(Input|String|Value) should", "must", error["msg"])
+    for long, short in _SHORTER.items():
+        words = words.replace(long, short)
+    return words

@@ -61,10 +61,11 @@ class TableReading:
             self._fault(place, "must be a mapping, as in {model: lead}, or {} for the table's own shape")
             return
         settings = validated(TableSettings, values or {}, self.document, place, self.faults)
+        model = (values or {}).get("model")
+        if isinstance(model, str):
+            self._model(place, model)
         if settings is None:
             return
-        if settings.model is not None:
-            self._model(place, settings.model)
         self._columns(place, settings)
         if table is not None:
             self._name(place, table, settings.model)

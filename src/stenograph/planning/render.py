@@ -50,7 +50,10 @@ def render_applied(tables: Sequence[Forecast]) -> RenderableType:
         if each.is_pending:
             lines.append(Text.assemble(("applied   ", "green"), each.plan.history, f": {_summary(each)}"))
         elif each.conflict is not None:
+            lines.append(Text.assemble(("conflict  ", "red"), each.plan.history))
             lines += _conflict(each)
+    if any(each.is_pending and each.plan.evolution is Evolution.FREEZE for each in tables):
+        lines.append(Text("A table that has paused goes on when the sink is started again."))
     if not lines:
         lines.append(Text("Nothing to do: history has the shape that the pipeline needs.", style="green"))
     return Group(*lines)

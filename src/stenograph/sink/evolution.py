@@ -14,6 +14,12 @@ from stenograph.envelope.values import converter
 from stenograph.errors import SchemaConflict
 from stenograph.schemas import Column, ColumnType, Kind, Lift, SchemaChange, TablePlan, TableShape
 
+_WAY_OUT = (
+    "Set `evolution: ignore` for the table, which keeps such values in _steno_extra, or map the column onto another "
+    "field of a model; then start the sink again. A new name at the source helps only what is sent from then on. "
+    "Nothing is lost meanwhile."
+)
+
 
 def evolved(plan: TablePlan, known: TableShape | None, need: TableShape) -> SchemaChange | None:
     """The change that makes the table hold rows of the shape `need`; None where it does already.
@@ -25,8 +31,12 @@ def evolved(plan: TablePlan, known: TableShape | None, need: TableShape) -> Sche
         return SchemaChange(plan.history, need, need.columns, plan.track)
     adds: list[Column] = []
     widens: list[Column] = []
+    folded = {column.name.lower() for column in known.columns}
     for column in need.columns:
         there = known.column(column.name)
+        if there is None and column.text_of is not None and column.name.lower() in folded:
+            # Many a warehouse takes the two names for one.
+            continue
         if there is None:
             adds.append(replace(column, lift=_lift(plan, column)))
         elif column.text_of is None and there.text_of is not None:
@@ -83,8 +93,7 @@ def _lift(plan: TablePlan, column: Column) -> Lift:
 def _retyped(plan: TablePlan, there: Column, column: Column) -> SchemaConflict:
     return SchemaConflict(
         "A column's type changed at the source, and the history table's type cannot be widened to hold both.",
-        hint="Rename the column at the source or map it onto another field of a model; with `evolution: ignore` its "
-        "values go to _steno_extra. The table waits until then, nothing is lost.",
+        hint=_WAY_OUT,
         topic=plan.topic,
         table=plan.history,
         column=column.name,
@@ -96,8 +105,7 @@ def _retyped(plan: TablePlan, there: Column, column: Column) -> SchemaConflict:
 def _taken_by_texts(plan: TablePlan, column: Column) -> SchemaConflict:
     return SchemaConflict(
         "A new column of the source has the name under which history keeps the exact texts of another column.",
-        hint="Rename the column at the source or map it onto another field of a model; with `evolution: ignore` its "
-        "values go to _steno_extra. The table waits until then, nothing is lost.",
+        hint=_WAY_OUT,
         topic=plan.topic,
         table=plan.history,
         column=column.name,

@@ -23,7 +23,7 @@ class Readers:
         self._events: dict[SchemaId, EventReader] = {}
         self._columnar_keys: dict[SchemaId, ColumnarKeys | None] = {}
         self._columnar_events: dict[SchemaId, ColumnarEvents | None] = {}
-        self._mappings: dict[tuple[str, SchemaId, tuple[str, ...] | None], RowMapping] = {}
+        self._mappings: dict[tuple[str, SchemaId, tuple[str, ...] | None], tuple[TablePlan, RowMapping]] = {}
 
     def key(self, message: bytes) -> KeyReader:
         """The reader for this key; raise RecordUnreadable if there is none."""
@@ -65,10 +65,11 @@ class Readers:
         """How rows of this writer schema become the plan's history rows; raise SchemaConflict."""
         schema_id = schema_id_of(message)
         known = self._mappings.get((plan.topic, schema_id, key))
-        if known is None:
-            known = RowMapping(plan, self.event(message).columns, key)
+        if known is None or known[0] is not plan:
+            # A topic has one plan, but for who tries what an earlier one would have made.
+            known = (plan, RowMapping(plan, self.event(message).columns, key))
             self._mappings[plan.topic, schema_id, key] = known
-        return known
+        return known[1]
 
     def _schema(self, schema_id: SchemaId) -> str:
         schema = self._registry.fetch(schema_id)

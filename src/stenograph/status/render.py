@@ -40,13 +40,17 @@ def _number(value: int | None) -> str:
     return "?" if value is None else f"{value:,}"
 
 
+def _counted(count: int, one: str, more: str) -> str:
+    return f"{count:,} {one if count == 1 else more}"
+
+
 def _loop(loop: LoopStatus) -> Text:
     if loop.pid is None:
         return Text.assemble((f"{loop.loop:8}", "bold"), ("not running", "yellow"))
-    retries = f", {loop.retries} retries" if loop.retries else ""
+    retries = f", {_counted(loop.retries, 'retry', 'retries')}" if loop.retries else ""
     reading = f", reading {loop.reading}" if loop.reading else ""
     return Text.assemble(
         (f"{loop.loop:8}", "bold"),
         ("running", "green"),
-        f" as process {loop.pid}, {loop.records:,} records{retries}{reading}",
+        f" as process {loop.pid}, {_counted(loop.records, 'record', 'records')}{retries}{reading}",
     )

@@ -113,14 +113,24 @@ def _shape(console: QueryConsole, plan: TablePlan, key: Sequence[str]) -> TableS
             hint="Start the pipeline with `steno run`, and look with `steno status`.",
             table=plan.history,
         )
-    if len(key) != len(shape.key):
-        wanted = " ".join(shape.key) or "none: it has no primary key"
+    if not shape.key:
         raise ConfigurationError(
-            f"{plan.history} is keyed by {len(shape.key)} column(s), and {len(key)} value(s) were given.",
-            hint=f"Give the key's values in this order: {wanted}.",
+            f"{plan.table} has no primary key, so nothing tells one record's changes from another's.",
+            hint=f"Ask for the rows that you mean with `steno sql`, in {plan.history}.",
+            table=plan.history,
+        )
+    if len(key) != len(shape.key):
+        raise ConfigurationError(
+            f"The key of {plan.history} has {_counted(len(shape.key), 'column')}, and "
+            f"{_counted(len(key), 'value')} {'was' if len(key) == 1 else 'were'} given.",
+            hint=f"Give the key's values in this order: {' '.join(shape.key)}.",
             table=plan.history,
         )
     return shape
+
+
+def _counted(count: int, noun: str) -> str:
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
 
 
 @dataclass(frozen=True, slots=True)

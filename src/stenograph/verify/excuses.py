@@ -9,11 +9,12 @@ from collections.abc import Sequence
 
 import pyarrow as pa
 
+from stenograph.envelope.casts import lossless
 from stenograph.envelope.values import converter
-from stenograph.errors import RecordUnreadable
+from stenograph.errors import RecordUnreadable, ValueOutOfRange
 from stenograph.history import arrow_type, plain_rows, row_digest
 from stenograph.ports import SetAside
-from stenograph.schemas import TablePlan, TableShape, UnknownAvroType
+from stenograph.schemas import TablePlan, TableShape, UnknownAvroType, column_type
 from stenograph.sink import Readers
 
 
@@ -38,7 +39,7 @@ class Excuses:
     def of(self, plan: TablePlan, shape: TableShape) -> set[bytes]:
         """Digests of the excused keys as history holds them, in the order of `shape.key`.
 
-        A key of other columns than the table has now excuses nothing.
+        A key of other columns than the table has now excuses nothing, nor does one that history cannot hold.
         """
         digests = (self._digest(key, plan, shape) for key in self._keys.get(plan.topic, ()))
         return {digest for digest in digests if digest is not None}
@@ -56,21 +57,15 @@ class Excuses:
         columns = {plan.renames.get(column.name, column.name): column for column in reader.wire}
         if set(columns) != set(shape.key):
             return None
-        fields, values = [], []
+        held = {}
         for name in shape.key:
-            stored = shape.column(name)
-            if stored is None:
-                return None
-            fields.append(pa.field(name, arrow_type(stored.type)))
+            stored, avro = shape.column(name), columns[name].avro
             try:
-                values.append([converter(columns[name].avro)(wire[columns[name].name])])
-            except UnknownAvroType:
+                cast = None if stored is None else lossless(column_type(avro), stored.type)
+                if stored is None or cast is None:
+                    return None
+                value = cast.value(converter(avro)(wire[columns[name].name]))
+            except (UnknownAvroType, ValueOutOfRange):
                 return None
-        try:
-            row = pa.Table.from_arrays(
-                [pa.array(value, field.type) for value, field in zip(values, fields, strict=True)],
-                schema=pa.schema(fields),
-            )
-        except (pa.ArrowInvalid, pa.ArrowTypeError):
-            return None
-        return row_digest(next(plain_rows(row)))
+            held[name] = pa.array([value], arrow_type(stored.type))
+        return row_digest(next(plain_rows(pa.table(held))))

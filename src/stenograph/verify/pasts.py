@@ -21,10 +21,10 @@ def pasts(
     plan: TablePlan, shape: TableShape, recorded: Sequence[TableShape]
 ) -> Iterator[tuple[TablePlan, TableShape]]:
     """Every plan and shape that may have made a span, the newest first; today's own are the first."""
+    shapes = (shape, *(each for each in reversed(recorded) if each != shape))
     for of_model in _plans(plan):
-        for policy in (of_model.unheld, *(each for each in ValuePolicy if each is not of_model.unheld)):
-            for of_shape in (shape, *(each for each in reversed(recorded) if each != shape)):
-                yield replace(of_model, unheld=policy), of_shape
+        for of_policy in _policies(of_model):
+            yield from ((of_policy, of_shape) for of_shape in shapes)
 
 
 def in_todays_shape(rows: pa.Table, made: TableShape, shape: TableShape) -> pa.Table:
@@ -75,6 +75,14 @@ def without(batch: LoggedBatch, offsets: Collection[int]) -> LoggedBatch:
         orders=[batch.orders[index] for index in kept],
         headers=[batch.headers[index] for index in kept],
     )
+
+
+def _policies(plan: TablePlan) -> Iterator[TablePlan]:
+    """The plan with every policy for values that no column holds; those of single columns may have come later."""
+    policies = (plan.unheld, *(each for each in ValuePolicy if each is not plan.unheld))
+    yield from (replace(plan, unheld=policy) for policy in policies)
+    if plan.unheld_by_column:
+        yield from (replace(plan, unheld=policy, unheld_by_column={}) for policy in policies)
 
 
 def _plans(plan: TablePlan) -> Iterator[TablePlan]:

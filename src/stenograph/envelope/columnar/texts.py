@@ -79,7 +79,9 @@ class Checked:
                 changed[place] = True
                 converted.append(made)
         if converted:
-            array = cast(Array, pc.replace_with_mask(array, changed, pa.array(converted, pa.string())))
+            array = cast(
+                Array, pc.replace_with_mask(array, pa.array(changed), pa.array(converted, pa.string()))
+            )
         return Made(array, refused if refused.any() else None, broken)
 
 

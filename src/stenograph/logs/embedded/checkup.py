@@ -81,7 +81,7 @@ class EmbeddedLogCheckup:
         age = _age(max(0.0, time.time() - min(stamps) / 1000))
         kept, most = self.settings.retain_days, size(self.settings.max_bytes)
         sentence = (
-            f"The log holds {count:,} records; the oldest is {age} old, {kept:g} days or {most} are kept."
+            f"The log holds {count:,} records; the oldest is {age} old. {kept:g} days or {most} are kept."
         )
         return ok("records", sentence)
 
@@ -89,7 +89,7 @@ class EmbeddedLogCheckup:
         held, most = live_bytes(connection), self.settings.max_bytes
         if held < most * _NEARLY_FULL or is_any_removable(connection):
             return
-        sentence = f"Records that no sink has stored take {size(held)}; `log.max_size` is {size(most)}."
+        sentence = f"records that no sink has stored take {size(held)}; `log.max_size` is {size(most)}."
         fix = f"steno sink -p {self.pipeline} # or raise log.max_size"
         if held > most:
             yield fault("size", f"The log has reached its size, and capture waits: {sentence}", fix)

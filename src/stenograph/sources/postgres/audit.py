@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from datetime import UTC, datetime
 
 import psycopg
@@ -123,7 +123,8 @@ class PostgresAudit:
     def rows(self, plan: TablePlan, shape: TableShape) -> Iterator[pa.Table]:
         """The table's rows mapped as the sink maps them.
 
-        A row with a value that history cannot hold has only its key, as its record is in quarantine there.
+        A row with a value that history cannot hold has only its key, as its record is in quarantine there; one whose
+        key history cannot hold is left out.
         """
         table = self._snapshot.catalogue.tables([plan.table])[plan.table]
         key = table.signature.key
@@ -139,7 +140,8 @@ class PostgresAudit:
             [(column.name, arrow_type(column.type)) for column in shape.columns if column.name in filled]
         )
         for raw in _chunks(self._snapshot.rows(table, form.names, row_filter)):
-            rows = [_mapped(fit, mapping, form.row(values)) for values in raw]
+            mapped = (_mapped(fit, mapping, form.row(values)) for values in raw)
+            rows = [row for row in mapped if row is not None]
             yield pa.Table.from_pydict(
                 {name: [row.get(name) for row in rows] for name in schema.names}, schema=schema
             )
@@ -206,11 +208,16 @@ def _chunks(rows: Iterator[Sequence[bytes | None]]) -> Iterator[list[Sequence[by
         yield chunk
 
 
-def _mapped(fit: Fit, mapping: RowMapping, row: dict[str, object]) -> Mapping[str, object]:
-    """The row as history holds it: what the wire cannot hold is null there, with its text beside it."""
+def _mapped(fit: Fit, mapping: RowMapping, row: dict[str, object]) -> Mapping[str, object] | None:
+    """The row as history holds it: what the wire cannot hold is null there, with its text beside it.
+
+    None for a row whose key history cannot hold.
+    """
     texts = {name: value.text for name, value in row.items() if isinstance(value, Unheld)}
     wire = {name: None if name in texts else value for name, value in row.items()}
     try:
         return fit.row(mapping.row(wire, texts)).values
     except ValueOutOfRange:
-        return fit.row(mapping.key_only(wire)).values
+        with suppress(ValueOutOfRange):
+            return fit.row(mapping.key_only(wire)).values
+        return None

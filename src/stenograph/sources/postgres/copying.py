@@ -43,7 +43,7 @@ class Copying:
     def lines(self, until: float) -> list[bytes]:
         """The next lines with their newlines, about a megabyte at most.
 
-        None when the COPY is over, or when none came until that monotonic time.
+        An empty list when the COPY is over, or when no line came until that monotonic time.
         """
         found: list[bytes] = []
         left = _MOST_BYTES

@@ -17,6 +17,7 @@ from stenograph.sources.postgres.columnar.run import add_run
 from stenograph.sources.postgres.compiled import UNSURE
 from stenograph.sources.postgres.incoming import Incoming
 from stenograph.sources.postgres.open_table import OpenTable, TableEncoders
+from stenograph.sources.postgres.setback import Setback
 from stenograph.sources.postgres.source_block import clock_bytes, in_transaction
 from stenograph.sources.postgres.table import CapturedTable
 from stenograph.sources.postgres.transaction import ORDINALS, OpenTransaction
@@ -24,7 +25,7 @@ from stenograph.sources.postgres.transaction import ORDINALS, OpenTransaction
 CLOCK_EVERY = 64
 """So many changes share one reading of the clock."""
 AT_ONCE = 160
-"""From so many changes on it is quicker to encode whole columns."""
+"""From so many changes of one table and kind on it is quicker to encode whole columns."""
 _MOST = 2048
 """So many are encoded at once at most: what they are made of stays in the processor's caches."""
 _FEW = 16
@@ -35,8 +36,6 @@ _LARGE = 1 << 16
 """A frame from this size on ends what is encoded at once, which holds every byte several times."""
 _BLOCK_BYTES = 256
 """About what a value has more than its frame."""
-_FEWEST_ALONE, _MOST_ALONE = 256, 1 << 16
-"""How many changes are encoded one by one after a run that the reference broke off."""
 _KINDS = (b"I", b"U", b"D")
 _lsn_of = Struct("!Q").unpack_from
 
@@ -44,7 +43,7 @@ _lsn_of = Struct("!Q").unpack_from
 class Express:
     """The open tables of the transaction that is being streamed, by the four bytes of their relation's oid.
 
-    From `at_once` changes on whole columns are encoded.
+    From `at_once` changes of each table and kind on whole columns are encoded.
     """
 
     def __init__(self, source: str, database: str, at_once: int = AT_ONCE) -> None:
@@ -54,8 +53,7 @@ class Express:
         self._encoders: dict[bytes, TableEncoders] = {}
         self._open: dict[bytes, OpenTable] = {}
         self._taken: set[bytes] = set()
-        self._alone = 0
-        self._alone_next = 0
+        self._setback = Setback()
 
     def __contains__(self, oid: bytes) -> bool:
         return oid in self._open
@@ -87,15 +85,12 @@ class Express:
         after the frame that was not taken is put back. Waits for the rest of the transaction, `until` at most.
         """
         frames, rest = self._gathered(frame, incoming, batch, until)
-        if len(frames) < self._at_once or self._alone > 0:
+        if self._setback.rows > 0 or not self._is_worth_columns(frames):
             taken = self._one_by_one(frames, transaction, batch)
-            self._alone -= taken
+            self._setback.note_alone(taken)
         else:
             taken = add_run(frames, self._open, transaction, batch, time.time_ns())
-            self._alone_next = (
-                0 if taken == len(frames) else min(max(2 * self._alone_next, _FEWEST_ALONE), _MOST_ALONE)
-            )
-            self._alone = self._alone_next
+            self._setback.note_run(taken, len(frames))
         if taken == len(frames):
             return rest
         left = frames[taken:] if rest is None else [*frames[taken:], rest]
@@ -105,11 +100,17 @@ class Express:
         incoming.put_back(left[1:])
         return left[0]
 
+    def _is_worth_columns(self, frames: Sequence[bytes]) -> bool:
+        if len(frames) < self._at_once:
+            return False
+        # Each table and kind costs as much again, however few changes it has.
+        return len(frames) >= self._at_once * len({frame[25:30] for frame in frames})
+
     def _gathered(
         self, frame: bytes, incoming: Incoming, batch: BatchUnderway, until: float
     ) -> tuple[list[bytes], bytes | None]:
         """Changes to be encoded together, the given one first; and the frame after them that is none of them."""
-        most = min(batch.limit - len(batch), CLOCK_EVERY if self._alone > 0 else _MOST)
+        most = min(batch.limit - len(batch), CLOCK_EVERY if self._setback.rows > 0 else _MOST)
         most_bytes = min(MAX_BATCH_BYTES - batch.size, _MOST_BYTES)
         frames, size = [frame], len(frame) + _BLOCK_BYTES
         while len(frames) < most and size < most_bytes:

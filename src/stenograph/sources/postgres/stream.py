@@ -98,15 +98,21 @@ class ChangeStream:
     def recall(self, until: float) -> bool:
         """Take what the server sends from before the resume point, and give nothing of it; whether that was all.
 
-        Called before the first `read` until it was. Raise SourceRewound if it is not what the log has seen.
+        Takes until `until` on the monotonic clock, and is called before the first `read` until that was all. Raise
+        SourceRewound if it is not what the log has seen.
         """
         has_asked = False
+        turns = 0
         while self._continuity is not None:
             frame = self._connection.frame()
             if frame is not None:
+                turns += 1
                 if not self._recalls(frame, self._continuity):
                     self._continuity.check()
                     self._continuity = None
+                elif turns % CLOCK_EVERY == 0 and time.monotonic() >= until:
+                    # A server that crashed may send hours again, and whoever stops us must not wait for them.
+                    return False
             elif not has_asked:
                 # An idle server does not say by itself how far it has sent.
                 self._connection.ask_for_keepalive()

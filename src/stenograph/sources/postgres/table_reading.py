@@ -20,8 +20,9 @@ from stenograph.sources.postgres.columnar.lines import encoded_lines
 from stenograph.sources.postgres.columnar.records import Records, packed_orders
 from stenograph.sources.postgres.compiled import UNSURE
 from stenograph.sources.postgres.copying import Copying
-from stenograph.sources.postgres.express import AT_ONCE
+from stenograph.sources.postgres.express import AT_ONCE, CLOCK_EVERY
 from stenograph.sources.postgres.open_table import TableEncoders
+from stenograph.sources.postgres.setback import Setback
 from stenograph.sources.postgres.snapshot import RawRow, Snapshot, values_of
 from stenograph.sources.postgres.source_block import clock_bytes
 from stenograph.sources.postgres.table import CapturedTable
@@ -55,6 +56,7 @@ class TableReading:
         self._database = database
         self._number = 0
         self._lines: list[bytes] = []
+        self._setback = Setback()
 
     @property
     def id(self) -> TableId:
@@ -100,14 +102,19 @@ class TableReading:
 
     def _add_between(self, batch: BatchUnderway) -> int:
         """Add rows of which another one follows, while the encoders are sure of them; how many."""
-        room = min(batch.limit - len(batch), len(self._lines) - 1)
+        is_set_back = self._setback.rows > 0
+        most = min(batch.limit - len(batch), len(self._lines) - 1)
+        room = min(most, CLOCK_EVERY) if is_set_back else most
         lines = self._lines[:room]
         size = sum(map(len, lines)) + room * len(self._tail)
         nanos = time.time_ns()
-        if room < AT_ONCE or batch.size + size >= MAX_BATCH_BYTES:
-            return self._add_one_by_one(lines, batch, nanos)
+        if is_set_back or room < AT_ONCE or batch.size + size >= MAX_BATCH_BYTES:
+            taken = self._add_one_by_one(lines, batch, nanos)
+            self._setback.note_alone(taken)
+            return taken
         records = encoded_lines(self._encoders.columnar, lines, self._tail, clock_bytes(nanos))
         taken = len(records)
+        self._setback.note_run(taken, len(lines))
         if taken:
             batch.add_run(self._run_of(records, nanos))
             self._number += taken

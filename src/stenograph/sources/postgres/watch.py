@@ -118,6 +118,7 @@ class TableWatch:
         # Before the look: whatever the look does not show yet commits after it.
         now_at = self._catalogue.server().wal_end
         rewrites = {}
+        is_unanswered = False
         seen = self._catalogue.layouts(self._tables, self._publication)
         for table, mark in resume.tables.items():
             if (
@@ -133,12 +134,14 @@ class TableWatch:
                 cause = None if mark.layout is None else self._catalogue.rewrite(seen[table], mark.layout)
             except psycopg.errors.LockNotAvailable:
                 # Nobody can say now: the next look asks again.
+                is_unanswered = True
                 continue
             if cause is None:
                 resume = resume.with_mark(table, replace(mark, layout=layout))
             else:
                 rewrites[table] = Rewrite(self._stale(cause, mark), layout)
-        self._agreed = now_at
+        if not is_unanswered:
+            self._agreed = now_at
         return resume, rewrites
 
     def _stale(self, cause: str, mark: TableMark) -> Stale:

@@ -62,7 +62,9 @@ class DuckDBCheckup:
         for table, count in sorted(waiting.items()):
             yield warning(
                 "quarantine",
-                f"{count:,} records of {table} are set aside.",
+                f"1 record of {table} is set aside."
+                if count == 1
+                else f"{count:,} records of {table} are set aside.",
                 self._ask("_steno_quarantine"),
             )
         left = open_gaps(gaps)
