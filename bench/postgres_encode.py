@@ -9,6 +9,7 @@ one line of JSON; rates are medians, ratios are of neighbours.
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 import resource
 import select
@@ -125,6 +126,7 @@ class Bench:
 
     def __init__(self, dsn: str, folder: Path, rows: int, updates: int) -> None:
         self.dsn, self.folder, self.rows, self.updates = dsn, folder, rows, updates
+        self._numbers = itertools.count(1)
         self.registry = FolderRegistry(folder / "registry")
         self.stored = self.started("bench")
 
@@ -255,7 +257,7 @@ class Bench:
             with (
                 tempfile.TemporaryDirectory(dir=self.folder) as folder,
                 closing(self.log(folder)) as log,
-                closing(self.open(f"snapshot_{int(store)}", None)) as source,
+                closing(self.open(f"snapshot_{next(self._numbers)}", None)) as source,
             ):
                 begun, count, first = 0.0, 0, 0
                 while count < self.rows:
