@@ -119,6 +119,24 @@ def test_a_column_that_comes_back_with_another_type_pauses_its_table(table: Evol
     assert table.forecast().state is State.CONFLICT
 
 
+def test_what_an_ignoring_table_can_never_take_is_no_conflict_of_a_plan(table: Evolving) -> None:
+    under(table, Evolution.IGNORE)
+    table.send({"x": "string"}, {"id": 1, "x": "5"})
+    table.store()
+    table.send({"x": "int"}, {"id": 2, "x": 5})
+    assert table.forecast().state is State.DONE
+    table.send({"x": "int", "y": "int"}, {"id": 3, "x": 5, "y": 7})
+
+    table.apply()
+    table.store()
+
+    assert table.stored("id", "x", "y", "_steno_extra") == [
+        (1, "5", None, None),
+        (2, None, None, '{"x":5}'),
+        (3, None, 7, '{"x":5}'),
+    ]
+
+
 def test_a_table_that_ignores_changes_keeps_its_shape_and_loses_nothing(table: Evolving) -> None:
     under(table, Evolution.IGNORE)
     table.send({"x": "string"}, {"id": 1, "x": "5"})

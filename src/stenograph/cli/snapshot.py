@@ -55,7 +55,7 @@ def snapshot(
                     "ok": state.is_done or no_wait,
                     "table": str(rereading.plan.table),
                     "history": rereading.plan.history,
-                    "request": rereading.request.id,
+                    "request": str(rereading.request.id),
                     "state": "done" if state.is_done else "taken up" if state.is_taken_up else "asked for",
                     "capture": state.capture,
                     "error": state.error,

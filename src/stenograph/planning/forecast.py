@@ -13,7 +13,7 @@ from stenograph.envelope.mapping import RowMapping
 from stenograph.envelope.reading import EventReader, KeyReader
 from stenograph.errors import SchemaConflict
 from stenograph.ports import Planned, SchemaRegistry, WarehousePlan
-from stenograph.schemas import SchemaChange, TablePlan, TableShape
+from stenograph.schemas import Column, Evolution, SchemaChange, TablePlan, TableShape
 from stenograph.sink import evolved
 
 
@@ -90,13 +90,29 @@ def _forecast(plan: TablePlan, registry: SchemaRegistry, warehouse: WarehousePla
         need = _needed(plan, registry)
         if need is None:
             return Forecast(plan, State.UNKNOWN, known)
-        change = evolved(plan, known, need)
+        change = evolved(plan, known, _possible(plan, known, need))
         if change is None:
             return Forecast(plan, State.DONE, known)
         state = State.CREATE if known is None else State.CHANGE
         return Forecast(plan, state, known, change, warehouse.planned(change))
     except SchemaConflict as conflict:
         return Forecast(plan, State.CONFLICT, known, conflict=conflict)
+
+
+def _possible(plan: TablePlan, known: TableShape | None, need: TableShape) -> TableShape:
+    """What of the shape there is to plan: with `ignore`, a column that the table can never take stays beside it."""
+    if known is None or plan.evolution is not Evolution.IGNORE:
+        return need
+    columns = (column for column in need.columns if column.name in need.key or _fits(plan, known, column))
+    return TableShape(tuple(columns), need.key)
+
+
+def _fits(plan: TablePlan, known: TableShape, column: Column) -> bool:
+    try:
+        evolved(plan, known, TableShape((column,), ()))
+    except SchemaConflict:
+        return False
+    return True
 
 
 def _needed(plan: TablePlan, registry: SchemaRegistry) -> TableShape | None:
