@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 import subprocess
@@ -32,6 +33,11 @@ def fill(folder: Path) -> Path:
     ballast = folder / "ballast"
     with ballast.open("wb") as file:
         while (free := shutil.disk_usage(folder).free) > 0:
-            os.posix_fallocate(file.fileno(), file.tell(), free)
+            try:
+                os.posix_fallocate(file.fileno(), file.tell(), free)
+            except OSError as full:
+                # Whoever else writes there may have been faster: the rest is looked at again.
+                if full.errno != errno.ENOSPC:
+                    raise
             file.seek(0, os.SEEK_END)
     return ballast

@@ -212,4 +212,6 @@ def test_a_cast_of_a_column_is_the_cast_of_its_values(
     assert column.type == arrow_type(to)
     held: list[object] = list(sent.to_pylist())
     one_by_one = [None if item is None else made.value(item) for item in held]
-    assert column.equals(pa.array(one_by_one, arrow_type(to)))
+    expected: pa.Array[Any] = pa.array(one_by_one, arrow_type(to))
+    # Compared as text: NaN is not equal to itself.
+    assert str(column.to_pylist()) == str(expected.to_pylist())
