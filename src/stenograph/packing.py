@@ -14,6 +14,7 @@ import pyarrow as pa
 
 Ints = npt.NDArray[np.int64]
 Codes = npt.NDArray[np.int32]
+Bools = npt.NDArray[np.bool_]
 
 T = TypeVar("T")
 
@@ -102,6 +103,12 @@ def bounds(array: pa.LargeBinaryArray) -> Ints:
     if starts is None or not len(array):
         return np.zeros(1, np.int64)
     return np.frombuffer(memoryview(starts), np.int64)[array.offset : array.offset + len(array) + 1]
+
+
+def large_binary(starts: Ints, data: pa.Buffer, validity: pa.Buffer | None = None) -> pa.LargeBinaryArray:
+    """Strings that begin in the data at all places but the last, and stop where the next one begins."""
+    buffers = [validity, pa.py_buffer(starts.data), data]
+    return cast(pa.LargeBinaryArray, pa.Array.from_buffers(pa.large_binary(), len(starts) - 1, buffers))
 
 
 def coded(values: Sequence[T]) -> Coded[T]:

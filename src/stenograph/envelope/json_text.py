@@ -24,30 +24,31 @@ def json_text(value: object, of: ColumnType) -> str:
         case Kind.JSON:
             return cast(str, value)
         case Kind.TIMESTAMP | Kind.TIMESTAMPTZ:
-            return _quoted(_instant(cast(int, value), of.kind))
+            return quoted(_instant(cast(int, value), of.kind))
         case Kind.DATE:
-            return _quoted(_day(cast(int, value)))
+            return quoted(_day(cast(int, value)))
         case Kind.BYTES:
-            return _quoted(cast(bytes, value).hex())
+            return quoted(cast(bytes, value).hex())
         case Kind.FLOAT32 | Kind.FLOAT64 if not math.isfinite(cast(float, value)):
-            return _quoted(str(value))
+            return quoted(str(value))
         case Kind.BOOLEAN | Kind.INT16 | Kind.INT32 | Kind.INT64 | Kind.FLOAT32 | Kind.FLOAT64:
             return json.dumps(value)
         case Kind.TIME | Kind.DURATION:
-            return _quoted(str(timedelta(microseconds=cast(int, value))))
+            return quoted(str(timedelta(microseconds=cast(int, value))))
         case Kind.LIST if of.element is not None:
             element = of.element
             return "[" + ",".join(json_text(item, element) for item in cast(Sequence[object], value)) + "]"
         case _:
-            return _quoted(str(value))
+            return quoted(str(value))
 
 
 def json_object(fields: Mapping[str, str]) -> str:
     """Names to JSON texts, as one JSON object's text."""
-    return "{" + ",".join(f"{_quoted(name)}:{text}" for name, text in fields.items()) + "}"
+    return "{" + ",".join(f"{quoted(name)}:{text}" for name, text in fields.items()) + "}"
 
 
-def _quoted(text: str) -> str:
+def quoted(text: str) -> str:
+    """A text as JSON."""
     return json.dumps(text, ensure_ascii=False)
 
 

@@ -114,7 +114,7 @@ class EventReader:
         block = datum.get("transaction")
         observed = datum.get("ts_ns") or (datum.get("ts_ms") or 0) * 1_000_000
         origin = _origin(datum["source"])
-        if origin.committed_at not in _INSTANTS or observed // 1000 not in _INSTANTS:
+        if origin.committed_at not in INSTANTS or observed // 1000 not in INSTANTS:
             raise _not_an_event("says that it was committed at no time of any calendar")
         return ChangeEvent(
             op=op,
@@ -163,7 +163,7 @@ class EventReader:
 _UNAVAILABLE_BYTES = UNAVAILABLE.encode()
 _DAMAGE = (LookupError, TypeError, ValueError, AttributeError, RecursionError)
 """What a datum or header raises that Avro lets pass and that is no change event all the same."""
-_INSTANTS = range(_micros(datetime(1, 1, 1, tzinfo=UTC)), _micros(datetime(9999, 12, 31, tzinfo=UTC)))
+INSTANTS = range(_micros(datetime(1, 1, 1, tzinfo=UTC)), _micros(datetime(9999, 12, 31, tzinfo=UTC)))
 """Microseconds since 1970 that a commit or a clock can have: a year from 1 to 9999."""
 
 

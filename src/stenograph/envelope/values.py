@@ -14,7 +14,7 @@ from typing import cast
 from uuid import UUID
 
 from stenograph.errors import ValueOutOfRange
-from stenograph.schemas import AvroType, ColumnType, Kind, column_type, nullable_of
+from stenograph.schemas import AvroType, ColumnType, Kind, column_type, decimal_of, nullable_of
 
 Convert = Callable[[object], object]
 """From a wire value that is not null to what Arrow takes for the column."""
@@ -111,9 +111,7 @@ def _number_text(value: object) -> object:
         scale = cast(int, value["scale"])
         if abs(scale) > _LONGEST_SCALE:
             raise _out_of_range("number")
-        unscaled = Decimal(int.from_bytes(cast(bytes, value["value"]), "big", signed=True)).as_tuple()
-        # Made from its digits: `scaleb` would round to 28 of them.
-        value = Decimal((unscaled.sign, unscaled.digits, -scale))
+        value = decimal_of(cast(bytes, value["value"]), scale)
     if isinstance(value, Decimal):
         return f"{value:f}"
     return str(value)

@@ -1,12 +1,13 @@
 """Reads an Avro type, as Debezium or a model file writes it, as a column type.
 
-Converts no value: that is `envelope.values`, which must agree with this table type by type.
+Converts no value but a decimal's bytes: that is `envelope.values`, which must agree with this table type by type.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any
 
 from stenograph.schemas.shapes import AvroType, ColumnType, Kind
@@ -176,3 +177,10 @@ def _decimal(avro: Mapping[str, object]) -> ColumnType:
     if precision > 38:
         return ColumnType(Kind.NUMBER_TEXT)
     return ColumnType(Kind.DECIMAL, precision, scale)
+
+
+def decimal_of(unscaled: bytes, scale: int) -> Decimal:
+    """The exact number that Avro writes as a big-endian whole number and how many of its digits follow the point."""
+    number = Decimal(int.from_bytes(unscaled, "big", signed=True)).as_tuple()
+    # Made from its digits: `scaleb` would round to 28 of them.
+    return Decimal((number.sign, number.digits, -scale))

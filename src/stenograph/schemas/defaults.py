@@ -7,9 +7,8 @@ https://avro.apache.org/docs/1.12.0/specification/#schema-record.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from decimal import Decimal
 
-from stenograph.schemas.avro import nullable_of
+from stenograph.schemas.avro import decimal_of, nullable_of
 from stenograph.schemas.shapes import AvroType
 
 _WHOLE = {"int": range(-(2**31), 2**31), "long": range(-(2**63), 2**63)}
@@ -61,6 +60,4 @@ def _bytes(avro: AvroType, default: object) -> object:
     if not isinstance(avro, Mapping) or avro.get("logicalType") != "decimal":
         return raw
     scale = avro.get("scale", 0)
-    number = Decimal(int.from_bytes(raw, "big", signed=True)).as_tuple()
-    # Made from its digits: `scaleb` would round to 28 of them.
-    return Decimal((number.sign, number.digits, -scale if isinstance(scale, int) else 0))
+    return decimal_of(raw, scale if isinstance(scale, int) else 0)

@@ -5,6 +5,9 @@ Invariant 12: a record is read with the schema that it was written with, whateve
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import TypeVar
+
 from stenograph.envelope.columnar import ColumnarEvents, ColumnarKeys, NotColumnar
 from stenograph.envelope.framing import schema_id_of
 from stenograph.envelope.mapping import RowMapping
@@ -12,6 +15,8 @@ from stenograph.envelope.reading import EventReader, KeyReader
 from stenograph.errors import RecordUnreadable
 from stenograph.ports import SchemaRegistry
 from stenograph.schemas import SchemaId, TablePlan
+
+R = TypeVar("R", ColumnarKeys, ColumnarEvents)
 
 
 class Readers:
@@ -41,25 +46,11 @@ class Readers:
 
     def columnar_keys(self, schema_id: SchemaId) -> ColumnarKeys | None:
         """The reader of many keys of that schema at once; None where they are for the reference to read or refuse."""
-        if schema_id not in self._columnar_keys:
-            try:
-                self._columnar_keys[schema_id] = ColumnarKeys(self._schema(schema_id), schema_id)
-            except NotColumnar:
-                self._columnar_keys[schema_id] = None
-            except RecordUnreadable:
-                return None
-        return self._columnar_keys[schema_id]
+        return self._columnar(self._columnar_keys, ColumnarKeys, schema_id)
 
     def columnar_events(self, schema_id: SchemaId) -> ColumnarEvents | None:
         """The reader of many values of that schema at once; None where they are for the reference."""
-        if schema_id not in self._columnar_events:
-            try:
-                self._columnar_events[schema_id] = ColumnarEvents(self._schema(schema_id), schema_id)
-            except NotColumnar:
-                self._columnar_events[schema_id] = None
-            except RecordUnreadable:
-                return None
-        return self._columnar_events[schema_id]
+        return self._columnar(self._columnar_events, ColumnarEvents, schema_id)
 
     def mapping(self, plan: TablePlan, message: bytes, key: tuple[str, ...] | None) -> RowMapping:
         """How rows of this writer schema become the plan's history rows; raise SchemaConflict."""
@@ -70,6 +61,19 @@ class Readers:
             known = (plan, RowMapping(plan, self.event(message).columns, key))
             self._mappings[plan.topic, schema_id, key] = known
         return known[1]
+
+    def _columnar(
+        self, known: dict[SchemaId, R | None], make: Callable[[str, SchemaId], R], schema_id: SchemaId
+    ) -> R | None:
+        if schema_id not in known:
+            try:
+                known[schema_id] = make(self._schema(schema_id), schema_id)
+            except NotColumnar:
+                known[schema_id] = None
+            except RecordUnreadable:
+                # A schema that the registry does not have yet is asked for again.
+                return None
+        return known[schema_id]
 
     def _schema(self, schema_id: SchemaId) -> str:
         schema = self._registry.fetch(schema_id)

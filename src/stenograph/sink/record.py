@@ -6,18 +6,17 @@ Knows no lane: whether the record is a repeat is decided between the two.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
 
 from stenograph.envelope.fit import Fit
 from stenograph.envelope.mapping import MappedRow, RowMapping
-from stenograph.envelope.reading import Writer
+from stenograph.envelope.reading import INSTANTS, Writer
 from stenograph.events import ChangeEvent, Op, Row
 from stenograph.ports import LoggedBatch
 from stenograph.schemas import TablePlan, TableShape
 from stenograph.sink.place import Place, derived_place
 from stenograph.sink.readers import Readers
 
-DAWN = (datetime(1, 1, 1, tzinfo=UTC) - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1)
+DAWN = INSTANTS.start
 """A snapshot row can have come to be at any time before: 0001-01-01, in microseconds since 1970."""
 
 

@@ -15,8 +15,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from stenograph.envelope.columnar.nodes import Raw
-from stenograph.envelope.columnar.window import Bools, Bytes, Window, buffer_of
-from stenograph.packing import Ints
+from stenograph.envelope.columnar.window import Bytes, Window, buffer_of
+from stenograph.packing import Bools, Ints
 
 if TYPE_CHECKING:
     Array = pa.Array[Any]
@@ -159,11 +159,6 @@ def any_of(first: Bools | None, second: Bools | None) -> Bools | None:
     if first is None or second is None:
         return second if first is None else first
     return first | second
-
-
-def all_true(which: Bools | None) -> Bools | None:
-    """None for what is nowhere false."""
-    return None if which is None or which.all() else which
 
 
 def nulls(count: int, of: pa.DataType) -> Array:

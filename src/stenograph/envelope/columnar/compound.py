@@ -24,8 +24,8 @@ from stenograph.envelope.columnar.nodes import (
     Span,
     no_span,
 )
-from stenograph.envelope.columnar.window import Bools, Bytes, Cursor
-from stenograph.packing import Ints
+from stenograph.envelope.columnar.window import Bytes, Cursor
+from stenograph.packing import Bools, Ints
 from stenograph.schemas import AvroType
 
 

@@ -15,11 +15,11 @@ import pyarrow as pa
 from stenograph.envelope.columnar.arrays import Array, Made, of_bytes, of_numbers, valid_of
 from stenograph.envelope.columnar.nodes import Raw
 from stenograph.envelope.columnar.numbers import checked
-from stenograph.envelope.columnar.window import Bools, Window
+from stenograph.envelope.columnar.window import Window
 from stenograph.envelope.emitters import long_bytes
 from stenograph.envelope.values import Convert
 from stenograph.errors import ValueOutOfRange
-from stenograph.packing import Ints
+from stenograph.packing import Bools, Ints
 from stenograph.schemas import AvroType
 
 _DIGITS: Final = 38

@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
 from typing import Any, Final, TypeVar, cast
 
 import numpy as np
@@ -19,16 +18,14 @@ from stenograph.envelope.columnar.compound import Branch, Fields, branches_of, n
 from stenograph.envelope.columnar.framed import closed, opened, windows
 from stenograph.envelope.columnar.nodes import Node, NotColumnar, Raw
 from stenograph.envelope.columnar.rows import RowColumns, Rows
-from stenograph.envelope.columnar.window import Bools, Cursor, Window
-from stenograph.envelope.reading import EventReader
+from stenograph.envelope.columnar.window import Cursor, Window
+from stenograph.envelope.reading import INSTANTS, EventReader
 from stenograph.events import Op
-from stenograph.packing import Coded, Codes, Ints
+from stenograph.packing import Bools, Coded, Codes, Ints
 from stenograph.schemas import AvroType, SchemaId, resolved
 
 OPS: Final = tuple(Op)
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_FIRST = (datetime(1, 1, 1, tzinfo=UTC) - _EPOCH) // timedelta(microseconds=1)
-_END = (datetime(9999, 12, 31, tzinfo=UTC) - _EPOCH) // timedelta(microseconds=1)
+_FIRST, _END = INSTANTS.start, INSTANTS.stop
 """Instants that a record can have, in microseconds since 1970; the last one is the first it cannot."""
 
 

@@ -6,14 +6,13 @@ Knows Confluent's prefix and no schema.
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 
 from stenograph.envelope.columnar.arrays import as_numpy, of_text
 from stenograph.envelope.columnar.nodes import Raw
-from stenograph.envelope.columnar.window import Bools, Cursor, Window
+from stenograph.envelope.columnar.window import Cursor, Window
 from stenograph.envelope.framing import PREFIX_BYTES
-from stenograph.packing import Ints
+from stenograph.packing import Bools, bounds
 from stenograph.schemas import SchemaId
 
 _WINDOW_BYTES = 1 << 22
@@ -25,7 +24,8 @@ _HUGE = 1 << 30
 
 def windows(values: pa.LargeBinaryArray) -> list[Window]:
     """The values in windows of a size to be read together, in order; a huge one is shown as empty."""
-    offsets, data = _parts(values)
+    offsets, buffer = bounds(values), values.buffers()[2]
+    data = np.zeros(0, np.uint8) if buffer is None else as_numpy(buffer, np.uint8)
     found = []
     first, count = 0, len(values)
     while first < count:
@@ -37,14 +37,6 @@ def windows(values: pa.LargeBinaryArray) -> list[Window]:
         found.append(Window(data[offsets[first] : offsets[first] + places[-1]], places[:-1], places[1:]))
         first = last
     return found
-
-
-def _parts(values: pa.LargeBinaryArray) -> tuple[Ints, npt.NDArray[np.uint8]]:
-    _, ends, data = values.buffers()
-    if not len(values) or ends is None or data is None:
-        return np.zeros(len(values) + 1, np.int64), np.zeros(0, np.uint8)
-    offsets = as_numpy(ends, np.int64)[values.offset : values.offset + len(values) + 1]
-    return offsets, as_numpy(data, np.uint8)
 
 
 def opened(window: Window, schema_id: SchemaId | None) -> Cursor:

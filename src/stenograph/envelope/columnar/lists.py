@@ -15,10 +15,10 @@ import pyarrow as pa
 
 from stenograph.envelope.columnar.arrays import Array, Made, bitmap, of_bytes, valid_of
 from stenograph.envelope.columnar.nodes import Raw
-from stenograph.envelope.columnar.window import Bools, Window, buffer_of
+from stenograph.envelope.columnar.window import Window, buffer_of
 from stenograph.envelope.values import Convert
 from stenograph.errors import ValueOutOfRange
-from stenograph.packing import Ints
+from stenograph.packing import Bools, Ints
 
 Finish = Callable[[Window, Raw, Bools | None], Made]
 """From what a node read to the history column; the truths say which records are framed exactly, None that all are."""

@@ -11,8 +11,8 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from stenograph.envelope.columnar.window import Bools, Cursor
-from stenograph.packing import Ints
+from stenograph.envelope.columnar.window import Cursor
+from stenograph.packing import Bools, Ints
 
 
 class NotColumnar(Exception):

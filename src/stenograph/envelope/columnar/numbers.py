@@ -13,8 +13,8 @@ import pyarrow as pa
 
 from stenograph.envelope.columnar.arrays import Made, of_booleans, of_numbers, valid_of
 from stenograph.envelope.columnar.nodes import Raw
-from stenograph.envelope.columnar.window import Bools, Window
-from stenograph.packing import Ints
+from stenograph.envelope.columnar.window import Window
+from stenograph.packing import Bools, Ints
 
 _SENTINELS: Final = (2**63 - 1, -(2**63), 9223372036825200000, -9223372036832400000)
 

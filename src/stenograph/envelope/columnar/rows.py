@@ -25,10 +25,10 @@ from stenograph.envelope.columnar.arrays import (
 from stenograph.envelope.columnar.columns import ReadColumn, column_of
 from stenograph.envelope.columnar.framed import closed, opened, windows
 from stenograph.envelope.columnar.nodes import Raw
-from stenograph.envelope.columnar.window import Bools, Cursor, Window
+from stenograph.envelope.columnar.window import Cursor, Window
 from stenograph.envelope.reading import KeyReader
 from stenograph.envelope.table import WireColumn
-from stenograph.packing import Ints
+from stenograph.packing import Bools, Ints
 from stenograph.schemas import AvroType, SchemaId, resolved
 
 

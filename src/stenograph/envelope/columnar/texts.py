@@ -26,9 +26,10 @@ from stenograph.envelope.columnar.arrays import (
     valid_of,
 )
 from stenograph.envelope.columnar.nodes import Raw
-from stenograph.envelope.columnar.window import Bools, Window
+from stenograph.envelope.columnar.window import Window
 from stenograph.envelope.values import Convert
 from stenograph.errors import ValueOutOfRange
+from stenograph.packing import Bools
 
 _DEEP: Final = 200
 """The reference refuses JSON nested about a thousand deep, depending on who calls it."""

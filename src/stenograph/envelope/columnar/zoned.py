@@ -8,15 +8,15 @@ from __future__ import annotations
 from typing import Final, cast
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 
 from stenograph.envelope.columnar.arrays import Made, of_numbers, of_text, valid_of
+from stenograph.envelope.columnar.civil import days_since_1970
 from stenograph.envelope.columnar.nodes import Raw
-from stenograph.envelope.columnar.window import Bools, Bytes, Window
+from stenograph.envelope.columnar.window import Bytes, Window
 from stenograph.envelope.values import Convert
 from stenograph.errors import ValueOutOfRange
-from stenograph.packing import Ints
+from stenograph.packing import Bools, Ints
 
 _SHORTEST, _LONGEST = len("2024-07-01T12:00:00Z"), len("2024-07-01T12:00:00.123456Z")
 _MARKS: Final = ((4, "-"), (7, "-"), (10, "T"), (13, ":"), (16, ":"))
@@ -74,7 +74,7 @@ def instants(window: Window, starts: Ints, lengths: Ints) -> tuple[Ints, Bools]:
     leaps = (year & 3 == 0) & ((year_of != 0) | (century & 3 == 0))
     known &= day <= _MONTH_DAYS.take(month, mode="clip") - ((month == 2) & ~leaps)
     seconds = (hour * np.int32(3600) + minute * np.int32(60) + second).astype(np.int64)
-    return (_days(year, month, day) * 86_400 + seconds) * 1_000_000 + fraction, known
+    return (days_since_1970(year, month, day) * 86_400 + seconds) * 1_000_000 + fraction, known
 
 
 _ZERO, _TEN = np.uint8(ord("0")), np.uint8(10)
@@ -95,16 +95,3 @@ def _fraction(window: Window, starts: Ints, lengths: Ints, mark: Bytes) -> tuple
         fraction = fraction * 10 + np.where(there, digit, 0)
     fits &= window.byte(starts + lengths - 1) == ord("Z")
     return fraction.astype(np.int64), fits
-
-
-def _days(year: npt.NDArray[np.int32], month: Bytes, day: Bytes) -> Ints:
-    """Days since 1970 in the Gregorian calendar, where years begin in March so that a leap day is the last one."""
-    of_year = year - (month <= 2)
-    century = of_year // 100
-    day_of_year = _MONTH_STARTS.take(month, mode="clip") + day
-    return (of_year * 365 + of_year // 4 - century + century // 4 + day_of_year - 719_469).astype(np.int64)
-
-
-_MONTH_STARTS: Final = np.array(
-    [0, *((153 * ((m + 9) % 12) + 2) // 5 for m in range(1, 13))] + [0] * 87, np.int32
-)

@@ -13,8 +13,8 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from stenograph.logs.embedded.headers import unpack_headers
-from stenograph.logs.embedded.segment import Choices, Layout, Lengths, Present, Segment, Strings
-from stenograph.packing import Coded, Codes, Packed
+from stenograph.logs.embedded.segment import Choices, Layout, Lengths, Segment, Strings
+from stenograph.packing import Bools, Coded, Codes, Packed, large_binary
 from stenograph.ports import Headers
 
 T = TypeVar("T")
@@ -77,7 +77,7 @@ class _Column:
         self._counts: list[int] = []
         self._widths: list[int] = []
         self._lengths: list[Lengths | None] = []
-        self._present: list[Present | bool] = []
+        self._present: list[Bools | bool] = []
 
     def take(self, strings: Strings, count: int, first: int, stop: int) -> None:
         taken = stop - first
@@ -111,10 +111,7 @@ class _Column:
                 for present, counted in zip(self._present, self._counts, strict=True)
             ]
             validity = pa.py_buffer(np.packbits(np.concatenate(every), bitorder="little").tobytes())
-        buffers = [validity, pa.py_buffer(starts.data), pa.py_buffer(self._all_data())]
-        array = pa.Array.from_buffers(pa.large_binary(), count, buffers)
-        assert isinstance(array, pa.LargeBinaryArray)
-        return Packed(array)
+        return Packed(large_binary(starts, pa.py_buffer(self._all_data()), validity))
 
     def _all_lengths(self) -> npt.NDArray[np.integer]:
         if all(lengths is None for lengths in self._lengths):

@@ -38,7 +38,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from stenograph.logs.embedded.headers import pack_headers
-from stenograph.packing import Coded, Ints, bounds
+from stenograph.packing import Bools, Coded, Ints, bounds
 from stenograph.ports import Headers
 
 VERSION: Final = 1
@@ -49,7 +49,6 @@ _REMEMBERED_BYTES: Final = 256
 
 Piece = bytes | memoryview
 Lengths = npt.NDArray[np.uint32]
-Present = npt.NDArray[np.bool_]
 
 
 class Layout(IntEnum):
@@ -98,7 +97,7 @@ class _Strings:
         self._data = memoryview(b"") if data is None else memoryview(data).cast("B")
         self._bounds = bounds(array)
         self._lengths: Lengths = np.diff(self._bounds).astype("<u4")
-        self._present: Present | None = None
+        self._present: Bools | None = None
         self.layout = Layout.EACH
         if array.null_count == len(array):
             self.layout = Layout.NOBODY
@@ -150,7 +149,7 @@ class Strings:
     layout: Layout
     data: memoryview
     lengths: Lengths | None
-    present: Present | None
+    present: Bools | None
 
     def lengths_of(self, count: int) -> Lengths:
         """The length of every one of the segment's `count` strings; 0 where there is none."""
@@ -216,7 +215,7 @@ class _Rest:
             if size % count or (size and kind is Layout.NOBODY):
                 raise ValueError("A column's bytes do not fit its count of records.")
             return Strings(kind, self.take(size), None, None)
-        present: Present | None = None
+        present: Bools | None = None
         if kind is Layout.SOME:
             bits = np.frombuffer(self.take((count + 7) // 8), np.uint8)
             present = np.unpackbits(bits, count=count, bitorder="little").view(np.bool_)

@@ -14,8 +14,7 @@ import pyarrow as pa
 from stenograph.envelope.columnar import ColumnarEvents, ColumnarKeys, Envelopes, Rows
 from stenograph.envelope.table import WireColumn
 from stenograph.events import Op
-from stenograph.packing import Coded, Codes, Ints
-from stenograph.sink.columnar.fates import Bools
+from stenograph.packing import Bools, Coded, Codes, Ints
 from stenograph.sink.columnar.survey import NO_MESSAGE, Survey, chosen
 from stenograph.sink.readers import Readers
 

@@ -12,10 +12,9 @@ import numpy as np
 import numpy.typing as npt
 
 from stenograph.offsets import ORDER_BYTES, LaneMark, Partition
-from stenograph.packing import Codes, Ints
+from stenograph.packing import Bools, Codes, Ints
 from stenograph.sink.lanes import Lanes
 
-Bools = npt.NDArray[np.bool_]
 Orders = npt.NDArray[np.bytes_]
 """Orders of `ORDER_BYTES` each. Trap: numpy strips zeros from the end of one that is taken out."""
 ORDER_TYPE = np.dtype(f"S{ORDER_BYTES}")
@@ -53,7 +52,7 @@ def stored(places: Places, lanes: Lanes, partition: Partition) -> tuple[Bools, d
         mark = lanes.mark(partition, name)
         if mark is not None and len(mark.order) != ORDER_BYTES:
             raise NotSure
-        fresh[which], highest = _fresh(_part(places, which), mark)
+        fresh[which], highest = _fresh(part(places, which), mark)
         if fresh[which].any():
             moves[name] = LaneMark(
                 bytes(places.orders[which[highest]]).ljust(ORDER_BYTES, b"\0"),
@@ -66,7 +65,8 @@ def _differ(codes: Codes) -> bool:
     return len(codes) > 0 and bool((codes != codes[0]).any())
 
 
-def _part(places: Places, which: Ints) -> Places:
+def part(places: Places, which: Ints) -> Places:
+    """The places of some of the records; the same where these are all."""
     if len(which) == len(places.lanes):
         return places
     repeats = None if places.repeats is None else places.repeats[which]

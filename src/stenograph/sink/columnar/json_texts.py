@@ -5,7 +5,6 @@ What Arrow writes in another form, or not at all, is written one by one by that 
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping
 from datetime import UTC, date, datetime, timedelta
 from typing import Any, Final, TypeAlias
@@ -13,7 +12,7 @@ from typing import Any, Final, TypeAlias
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from stenograph.envelope.json_text import json_text
+from stenograph.envelope.json_text import json_text, quoted
 from stenograph.schemas import ColumnType, Kind
 
 Array: TypeAlias = "pa.Array[Any]"
@@ -44,9 +43,9 @@ def json_objects(fields: Mapping[str, Array]) -> Array:
     if not any(texts.null_count for texts in fields.values()):
         whole: list[Array | str] = []
         for number, (name, texts) in enumerate(fields.items()):
-            whole += [f"{',' if number else '{'}{_quoted_text(name)}:", texts]
+            whole += [f"{',' if number else '{'}{quoted(name)}:", texts]
         return _joined(*whole, "}")
-    parts = [_joined(f",{_quoted_text(name)}:", texts).fill_null("") for name, texts in fields.items()]
+    parts = [_joined(f",{quoted(name)}:", texts).fill_null("") for name, texts in fields.items()]
     # The first comma becomes the brace, also where nothing follows it.
     return _joined(pc.binary_replace_slice(_joined(*parts), 0, 1, "{"), "}")
 
@@ -95,7 +94,7 @@ def _escaped(column: Array) -> Array:
     found: list[Any] = column.filter(which).to_pylist()
     if not found:
         return column
-    escaped = [_quoted_text(text)[1:-1] for text in found]
+    escaped = [quoted(text)[1:-1] for text in found]
     replaced: Array = pc.replace_with_mask(column, which, pa.array(escaped, column.type))
     return replaced
 
@@ -131,7 +130,3 @@ def _plain_type(arrow: pa.DataType, of: ColumnType) -> pa.DataType:
     if pa.types.is_temporal(arrow):
         return pa.int32() if of.kind is Kind.DATE else pa.int64()
     return arrow
-
-
-def _quoted_text(text: str) -> str:
-    return json.dumps(text, ensure_ascii=False)

@@ -20,11 +20,10 @@ from stenograph.envelope.mapping import Outside, RowMapping, Target
 from stenograph.events import Op
 from stenograph.history import arrow_schema, arrow_type
 from stenograph.offsets import ORDER_BYTES
-from stenograph.packing import Codes, Ints
+from stenograph.packing import Bools, Codes, Ints
 from stenograph.ports import LoggedBatch
 from stenograph.schemas import TablePlan, TableShape
 from stenograph.sink.columnar.decoding import Decoded
-from stenograph.sink.columnar.fates import Bools
 from stenograph.sink.columnar.json_texts import cast_texts, json_objects, json_texts
 from stenograph.sink.columnar.survey import Survey
 from stenograph.sink.record import DAWN

@@ -14,9 +14,9 @@ import pyarrow as pa
 
 from stenograph.envelope.framing import PREFIX_BYTES
 from stenograph.offsets import ORDER_BYTES
-from stenograph.packing import Coded, Ints, coded, integers, packed
+from stenograph.packing import Bools, Coded, Ints, bounds, coded, integers, packed
 from stenograph.ports import Headers, LoggedBatch
-from stenograph.sink.columnar.fates import ORDER_TYPE, Bools, NotSure, Orders
+from stenograph.sink.columnar.fates import ORDER_TYPE, NotSure, Orders
 from stenograph.sink.columnar.headers import HeaderFacts, facts_of
 
 NO_MESSAGE: Final = -1
@@ -73,12 +73,8 @@ def chosen(of_choice: Sequence[bool], of: Coded[Any]) -> Bools:
 
 def schema_ids(messages: pa.LargeBinaryArray) -> Ints:
     """The schema id of every message, `NO_MESSAGE` or `UNFRAMED`."""
-    _, offsets, data = messages.buffers()
-    count = len(messages)
-    if not count:
-        return np.zeros(0, np.int64)
-    bounds = np.frombuffer(memoryview(offsets), np.int64, count + 1, messages.offset * 8)  # type: ignore[arg-type]
-    starts, lengths = bounds[:-1], np.diff(bounds)
+    places, data = bounds(messages), messages.buffers()[2]
+    starts, lengths = places[:-1], np.diff(places)
     ids = _prefixes(b"" if data is None else memoryview(data), starts)
     is_framed = (lengths >= PREFIX_BYTES) & (ids >> 32 == 0)
     ids = np.where(is_framed, ids, UNFRAMED)
@@ -111,14 +107,12 @@ def _orders(orders: pa.LargeBinaryArray) -> tuple[Orders, Bools]:
     if orders.null_count:
         there = orders.is_valid().to_numpy(zero_copy_only=False)
         orders = orders.drop_null()
-    count = len(orders)
-    _, offsets, data = orders.buffers()
-    if not count or offsets is None or data is None:
-        return np.zeros(len(there), ORDER_TYPE), there
-    bounds = np.frombuffer(memoryview(offsets), np.int64, count + 1, orders.offset * 8)
-    if bool((np.diff(bounds) != ORDER_BYTES).any()):
+    count, places, data = len(orders), bounds(orders), orders.buffers()[2]
+    if bool((np.diff(places) != ORDER_BYTES).any()):
         raise NotSure
-    found = np.frombuffer(memoryview(data), ORDER_TYPE, count, int(bounds[0]))
+    if not count or data is None:
+        return np.zeros(len(there), ORDER_TYPE), there
+    found = np.frombuffer(memoryview(data), ORDER_TYPE, count, int(places[0]))
     if count == len(there):
         return found, there
     every = np.zeros(len(there), ORDER_TYPE)

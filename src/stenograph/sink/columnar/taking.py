@@ -15,12 +15,12 @@ import pyarrow as pa
 from stenograph.errors import RecordUnreadable, SchemaConflict, ValueOutOfRange
 from stenograph.history import Quarantined
 from stenograph.offsets import ORDER_BYTES, LaneMark
-from stenograph.packing import Ints
+from stenograph.packing import Bools, Ints
 from stenograph.ports import LoggedBatch
 from stenograph.schemas import TablePlan, TableShape
 from stenograph.sink.by_record import take_by_record
 from stenograph.sink.columnar.decoding import Decoded, decoded
-from stenograph.sink.columnar.fates import Bools, NotSure, Places, stored
+from stenograph.sink.columnar.fates import NotSure, Places, part, stored
 from stenograph.sink.columnar.rows import ColumnarRows
 from stenograph.sink.columnar.survey import NO_MESSAGE, UNFRAMED, Survey, chosen, survey
 from stenograph.sink.lanes import Lanes
@@ -110,20 +110,11 @@ class _Taking:
         committed_at = np.zeros(len(sure), np.int64)
         for group in groups:
             committed_at[group.places] = group.events.committed_at
-        readable, names, codes, orders, repeats = (
-            sure,
-            list(seen.lanes.choices),
-            seen.lanes.codes,
-            seen.orders,
-            None,
-        )
+        readable, repeats = sure, None
+        names, codes, orders = list(seen.lanes.choices), seen.lanes.codes, seen.orders
         if aside.read:
-            readable, codes, orders, repeats = (
-                sure.copy(),
-                codes.copy(),
-                orders.copy(),
-                np.ones(len(sure), np.bool_),
-            )
+            readable, repeats = sure.copy(), np.ones(len(sure), np.bool_)
+            codes, orders = codes.copy(), orders.copy()
             for index, record in aside.read.items():
                 place = record.place
                 if place.lane not in names:
@@ -133,17 +124,8 @@ class _Taking:
                 readable[index], codes[index] = True, names.index(place.lane)
                 orders[index], repeats[index] = place.order, place.repeats
                 committed_at[index] = record.event.origin.committed_at
-        if readable.all():
-            places = Places(names, codes, orders, committed_at, repeats)
-            return stored(places, self._lanes, self._batch.partition)
         which = np.flatnonzero(readable)
-        places = Places(
-            names,
-            codes[which],
-            orders[which],
-            committed_at[which],
-            None if repeats is None else repeats[which],
-        )
+        places = part(Places(names, codes, orders, committed_at, repeats), which)
         fresh = np.zeros(len(sure), np.bool_)
         fresh[which], moves = stored(places, self._lanes, self._batch.partition)
         return fresh, moves

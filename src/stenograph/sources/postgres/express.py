@@ -161,8 +161,7 @@ class Express:
         at, ordinal, total = transaction.lsn, transaction.ordinal, transaction.total
         digits = position = b""
         taken = 0
-        nanos = time.time_ns()
-        millis, now = nanos // 1_000_000, clock_bytes(nanos)
+        millis, now = _clock()
         for frame in frames:
             table = of[frame[26:30]]
             lsn = _lsn_of(frame, 1)[0]
@@ -205,8 +204,12 @@ class Express:
             if size >= MAX_BATCH_BYTES:
                 break
             if not taken % CLOCK_EVERY:
-                nanos = time.time_ns()
-                millis, now = nanos // 1_000_000, clock_bytes(nanos)
+                millis, now = _clock()
         transaction.lsn, transaction.ordinal, transaction.total = at, ordinal, total
         batch.size = size
         return taken
+
+
+def _clock() -> tuple[int, bytes]:
+    nanos = time.time_ns()
+    return nanos // 1_000_000, clock_bytes(nanos)

@@ -33,7 +33,7 @@ from stenograph.sources.postgres.table import (
     CapturedTables,
     form_of_relation,
 )
-from stenograph.sources.postgres.transaction import OpenTransaction
+from stenograph.sources.postgres.transaction import ORDINALS, OpenTransaction
 
 MARK = "steno.mark"
 """The prefix of messages that only say: the stream has come this far."""
@@ -238,7 +238,7 @@ class ChangeStream:
 
     def _add_change(self, change: Insert | Update | Delete, lsn: int, batch: BatchUnderway) -> None:
         assert self._transaction is not None
-        orders = self._transaction.orders(lsn, 2)
+        orders = self._transaction.orders(lsn, ORDINALS)
         table = self._table(change.relation)
         if table is None:
             return

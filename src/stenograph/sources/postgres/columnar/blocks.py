@@ -9,7 +9,8 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from stenograph.sources.postgres.columnar.numbers import Ints, Matrix, Words, varint_sizes, varints, zigzag
+from stenograph.packing import Ints
+from stenograph.sources.postgres.columnar.numbers import Matrix, Words, varint_sizes, varints, zigzag
 from stenograph.sources.postgres.columnar.page import Page, Pieces
 
 _TENS = np.array([10**power for power in range(1, 19)], np.int64)

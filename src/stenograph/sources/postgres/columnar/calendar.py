@@ -9,7 +9,9 @@ from typing import Final
 
 import numpy as np
 
-from stenograph.sources.postgres.columnar.numbers import Ints, Mask, from_digits
+from stenograph.envelope.columnar.civil import days_since_1970
+from stenograph.packing import Bools, Ints
+from stenograph.sources.postgres.columnar.numbers import from_digits
 from stenograph.sources.postgres.columnar.page import Page
 
 _DASH, _COLON, _DOT = b"-:."
@@ -19,22 +21,17 @@ _TENS: Final = np.array([10 ** (6 - digits) for digits in range(7)], np.int64)
 _DAY: Final = 86_400_000_000
 
 
-def days(page: Page, starts: Ints) -> tuple[Ints, Mask]:
+def days(page: Page, starts: Ints) -> tuple[Ints, Bools]:
     """Days since 1970 of `2024-02-29`, and where something else stands."""
     text = page.text
     year, odd = _number(page, starts + 4, 4)
     month, odd_month = _number(page, starts + 7, 2)
     day, odd_day = _number(page, starts + 10, 2)
     odd |= odd_month | odd_day | (text[starts + 4] != _DASH) | (text[starts + 7] != _DASH)
-    # Years begin in March, so that the leap day is the last one.
-    year = year - (month <= 2)
-    era = year // 400
-    of_era = year - era * 400
-    day_of_year = (153 * ((month + 9) % 12) + 2) // 5 + day - 1
-    return era * 146_097 + of_era * 365 + of_era // 4 - of_era // 100 + day_of_year - 719_468, odd
+    return days_since_1970(year, month, day), odd
 
 
-def micros_of_day(page: Page, starts: Ints, lengths: Ints) -> tuple[Ints, Mask]:
+def micros_of_day(page: Page, starts: Ints, lengths: Ints) -> tuple[Ints, Bools]:
     """Microseconds of `12:34:56` with up to six digits after a point, and where something else stands."""
     text = page.text
     hour, odd = _number(page, starts + 2, 2)
@@ -52,13 +49,13 @@ def micros_of_day(page: Page, starts: Ints, lengths: Ints) -> tuple[Ints, Mask]:
     return found, odd
 
 
-def micros(page: Page, starts: Ints, lengths: Ints) -> tuple[Ints, Mask]:
+def micros(page: Page, starts: Ints, lengths: Ints) -> tuple[Ints, Bools]:
     """Microseconds since 1970 of `2024-02-29 12:34:56.5`, and where something else stands."""
     of_days, odd = days(page, starts)
     of_day, also_odd = micros_of_day(page, starts + _DATE + 1, lengths - (_DATE + 1))
     return of_days * _DAY + of_day, odd | also_odd
 
 
-def _number(page: Page, stops: Ints, count: int) -> tuple[Ints, Mask]:
+def _number(page: Page, stops: Ints, count: int) -> tuple[Ints, Bools]:
     found, odd = from_digits(page.words, stops, np.full(len(stops), count))
     return found.view(np.int64), odd

@@ -11,10 +11,10 @@ import numpy as np
 import pyarrow.compute as pc
 
 from stenograph.envelope.headers import BEFORE
+from stenograph.packing import Bools, Ints
 from stenograph.ports import Headers
 from stenograph.sources.postgres.columnar.blocks import Blocks, Places
 from stenograph.sources.postgres.columnar.constants import EMPTY
-from stenograph.sources.postgres.columnar.numbers import Ints, Mask
 from stenograph.sources.postgres.columnar.page import Page, Piece
 from stenograph.sources.postgres.columnar.records import Records, composed
 from stenograph.sources.postgres.columnar.table import ColumnarTable, Rows
@@ -85,7 +85,7 @@ class TableChanges:
         self._read = self._read_as(shape)
 
     @property
-    def unusual(self) -> Mask:
+    def unusual(self) -> Bools:
         """Which changes are left to the compiled function."""
         return self._read.rows.unusual
 
@@ -138,7 +138,7 @@ class TableChanges:
         rows = make(self._page, texts, walk.unusual | (walk.ends != self._ends))
         return _Read([self._table.after_only, *rows.pieces], rows)
 
-    def _gone(self, make: Callable[[Page, Sequence[Texts], Mask], Rows], headers: Headers) -> _Read:
+    def _gone(self, make: Callable[[Page, Sequence[Texts], Bools], Rows], headers: Headers) -> _Read:
         walk = walked(self._page, self._tuples, self._ends, self._table.width)
         (texts,) = texts_of(self._page, walk)
         rows = make(self._page, texts, walk.unusual | (walk.ends != self._ends))

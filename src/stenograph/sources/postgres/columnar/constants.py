@@ -8,7 +8,7 @@ from typing import Final
 import numpy as np
 
 from stenograph.envelope.emitters import long_bytes
-from stenograph.sources.postgres.columnar.numbers import Ints
+from stenograph.packing import Ints
 
 TABLED: Final = 1 << 12
 """Numbers below this are looked up."""

@@ -12,10 +12,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from stenograph.envelope.emitters import long_bytes
+from stenograph.packing import Bools, Ints
 from stenograph.sources.postgres import values
 from stenograph.sources.postgres.columnar import calendar, numbers
 from stenograph.sources.postgres.columnar.constants import EMPTY, Constants
-from stenograph.sources.postgres.columnar.numbers import MAX_DIGITS, Ints, Mask, from_digits
+from stenograph.sources.postgres.columnar.numbers import MAX_DIGITS, from_digits
 from stenograph.sources.postgres.columnar.page import Page, Piece
 from stenograph.sources.postgres.columnar.texts import Texts
 from stenograph.sources.postgres.compiled import UNSURE, CompiledColumn
@@ -32,7 +33,7 @@ class Emitted:
     """A column's pieces of every row, in their order, and the rows whose text is not known here."""
 
     pieces: tuple[Piece, ...]
-    odd: Mask | None = None
+    odd: Bools | None = None
 
 
 Emit = Callable[[Texts, Page], Emitted]
@@ -94,29 +95,29 @@ class _Boolean:
         return Emitted((np.where(is_yes, self.yes, self.no).astype(np.int32),))
 
 
-Calendar = Callable[[Texts, Page], tuple[Ints, Mask]]
+Calendar = Callable[[Texts, Page], tuple[Ints, Bools]]
 """The numbers of texts, and where they are not known."""
 
 
-def _days(texts: Texts, page: Page) -> tuple[Ints, Mask]:
+def _days(texts: Texts, page: Page) -> tuple[Ints, Bools]:
     found, odd = calendar.days(page, texts.starts)
     return found, odd | (texts.lengths != 10)
 
 
-def _micros(texts: Texts, page: Page) -> tuple[Ints, Mask]:
+def _micros(texts: Texts, page: Page) -> tuple[Ints, Bools]:
     return calendar.micros(page, texts.starts, texts.lengths)
 
 
-def _millis(texts: Texts, page: Page) -> tuple[Ints, Mask]:
+def _millis(texts: Texts, page: Page) -> tuple[Ints, Bools]:
     found, odd = _micros(texts, page)
     return found // 1000, odd
 
 
-def _time_micros(texts: Texts, page: Page) -> tuple[Ints, Mask]:
+def _time_micros(texts: Texts, page: Page) -> tuple[Ints, Bools]:
     return calendar.micros_of_day(page, texts.starts, texts.lengths)
 
 
-def _time_millis(texts: Texts, page: Page) -> tuple[Ints, Mask]:
+def _time_millis(texts: Texts, page: Page) -> tuple[Ints, Bools]:
     found, odd = _time_micros(texts, page)
     return found // 1000, odd
 
@@ -173,7 +174,7 @@ class _Decimal:
         )
 
 
-def _sign(texts: Texts, page: Page) -> tuple[Mask | None, Ints]:
+def _sign(texts: Texts, page: Page) -> tuple[Bools | None, Ints]:
     is_negative = page.text[texts.starts] == _MINUS
     if is_negative.any():
         return is_negative, texts.stops - texts.starts - is_negative

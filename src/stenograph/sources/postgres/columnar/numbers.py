@@ -10,9 +10,9 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
+from stenograph.packing import Bools, Ints
+
 Words = npt.NDArray[np.uint64]
-Ints = npt.NDArray[np.int64]
-Mask = npt.NDArray[np.bool_]
 Matrix = npt.NDArray[np.uint8]
 
 MAX_DIGITS: Final = 18
@@ -36,7 +36,7 @@ _VARINT_STEPS: Final = tuple(1 << shift for shift in range(7, 64, 7))
 _BYTE_STEPS: Final = tuple(1 << shift for shift in range(7, 63, 8))
 
 
-def from_digits(words: Words, stop: Ints, count: Ints) -> tuple[Words, Mask]:
+def from_digits(words: Words, stop: Ints, count: Ints) -> tuple[Words, Bools]:
     """The numbers that `count` digits before `stop` write, at most 24; and where they are no digits.
 
     `words` are the eight bytes from each place of the text on, the first in the lowest bits. Trap: a number of more
@@ -52,7 +52,7 @@ def from_digits(words: Words, stop: Ints, count: Ints) -> tuple[Words, Mask]:
     return number, odd
 
 
-def _eight(word: Words, count: Ints) -> tuple[Words, Mask]:
+def _eight(word: Words, count: Ints) -> tuple[Words, Bools]:
     digits = (word ^ _ZEROS) & _TOP.take(count, mode="clip")
     odd = ((digits + _OVER_NINE) | digits) & _HIGH != 0
     pairs = (digits * np.uint64(10) + (digits >> np.uint64(8))) & np.uint64(0x00FF00FF00FF00FF)

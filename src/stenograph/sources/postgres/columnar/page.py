@@ -6,22 +6,16 @@ Decides nothing of a record: who composes one says which pieces stand in it, and
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Final, cast
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from stenograph.packing import Ints, large_binary
 from stenograph.sources.postgres.columnar.constants import TABLED, Constants
-from stenograph.sources.postgres.columnar.numbers import (
-    Ints,
-    Matrix,
-    Words,
-    varint_sizes,
-    varints,
-    zigzag,
-)
+from stenograph.sources.postgres.columnar.numbers import Matrix, Words, varint_sizes, varints, zigzag
 
 Pieces = npt.NDArray[np.int32]
 """A piece's number for each row."""
@@ -144,9 +138,3 @@ def _array(bounds: Ints, content: Matrix) -> pa.LargeBinaryArray:
 
 def _taken(array: pa.LargeBinaryArray, places: Pieces) -> pa.LargeBinaryArray:
     return pc.take(array, pa.array(places, pa.int32()), boundscheck=False)
-
-
-def large_binary(bounds: Ints, data: pa.Buffer) -> pa.LargeBinaryArray:
-    """Strings that begin in the data at all bounds but the last, and stop where the next one begins."""
-    buffers = [None, pa.py_buffer(bounds.data), data]
-    return cast(pa.LargeBinaryArray, pa.Array.from_buffers(pa.large_binary(), len(bounds) - 1, buffers))

@@ -10,10 +10,9 @@ import numpy as np
 import pyarrow as pa
 
 from stenograph.offsets import ORDER_BYTES
-from stenograph.packing import Packed
+from stenograph.packing import Ints, Packed, large_binary
 from stenograph.sources.postgres.columnar.constants import EMPTY
-from stenograph.sources.postgres.columnar.numbers import Ints
-from stenograph.sources.postgres.columnar.page import Page, Piece, Pieces, large_binary
+from stenograph.sources.postgres.columnar.page import Page, Piece, Pieces
 from stenograph.sources.postgres.columnar.table import ColumnarTable
 from stenograph.sources.postgres.compiled import Encoded
 

@@ -12,12 +12,11 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 
-from stenograph.packing import Coded, Codes, Packed
+from stenograph.packing import Coded, Codes, Ints, Packed
 from stenograph.ports import Headers
 from stenograph.sources.postgres.batch import BatchUnderway, EncodedRun
 from stenograph.sources.postgres.columnar.blocks import Places
 from stenograph.sources.postgres.columnar.changes import TableChanges, shape_of
-from stenograph.sources.postgres.columnar.numbers import Ints
 from stenograph.sources.postgres.columnar.records import Records, packed_orders
 from stenograph.sources.postgres.compiled import UNSURE, Encoded
 from stenograph.sources.postgres.open_table import OpenTable

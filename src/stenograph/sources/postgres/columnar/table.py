@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from stenograph.packing import Bools
 from stenograph.sources.postgres.columnar.constants import EMPTY, Constants
 from stenograph.sources.postgres.columnar.emission import Emitted, emitter
-from stenograph.sources.postgres.columnar.numbers import Mask
 from stenograph.sources.postgres.columnar.page import Page, Piece
 from stenograph.sources.postgres.columnar.texts import Texts
 from stenograph.sources.postgres.compiled import CompiledTable
@@ -24,8 +24,8 @@ class Rows:
     """
 
     columns: list[Sequence[Piece]]
-    unusual: Mask
-    absent: dict[int, Mask] = field(default_factory=dict)
+    unusual: Bools
+    absent: dict[int, Bools] = field(default_factory=dict)
 
     @property
     def pieces(self) -> list[Piece]:
@@ -62,7 +62,7 @@ class ColumnarTable:
         """A page with this text."""
         return Page(self._constants, text)
 
-    def whole(self, page: Page, columns: Sequence[Texts], unusual: Mask) -> Rows:
+    def whole(self, page: Page, columns: Sequence[Texts], unusual: Bools) -> Rows:
         """Rows of which every column is known. `unusual` are those known as such already, here as everywhere."""
         rows = Rows([], unusual.copy())
         for place, texts in enumerate(columns):
@@ -71,7 +71,7 @@ class ColumnarTable:
             rows.columns.append(self._column(place, texts, page, rows).pieces)
         return rows
 
-    def new(self, page: Page, columns: Sequence[Texts], unusual: Mask) -> Rows:
+    def new(self, page: Page, columns: Sequence[Texts], unusual: Bools) -> Rows:
         """New rows, in which a column that is not of the key may not have been sent because it did not change."""
         rows = Rows([], unusual.copy())
         for place, texts in enumerate(columns):
@@ -85,7 +85,7 @@ class ColumnarTable:
         return rows
 
     def after_old(
-        self, page: Page, columns: Sequence[Texts], unusual: Mask, old: Rows, of_old: Sequence[Texts]
+        self, page: Page, columns: Sequence[Texts], unusual: Bools, old: Rows, of_old: Sequence[Texts]
     ) -> Rows:
         """New rows whose old ones hold what was not sent."""
         rows = Rows([], unusual | old.unusual)
@@ -101,7 +101,7 @@ class ColumnarTable:
             rows.columns.append(emitted.pieces)
         return rows
 
-    def keys(self, page: Page, columns: Sequence[Texts], unusual: Mask) -> Rows:
+    def keys(self, page: Page, columns: Sequence[Texts], unusual: Bools) -> Rows:
         """Old rows of which only the key's columns are known."""
         rows = Rows([], unusual.copy())
         for place, texts in enumerate(columns):
@@ -131,7 +131,7 @@ class ColumnarTable:
         return emitted
 
 
-def _instead(of: Emitted, where: Mask, pieces: Sequence[Piece]) -> Emitted:
+def _instead(of: Emitted, where: Bools, pieces: Sequence[Piece]) -> Emitted:
     """Other pieces in some rows."""
     width = max(len(of.pieces), len(pieces))
     old, new = (tuple(each) + (EMPTY,) * (width - len(each)) for each in (of.pieces, pieces))

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from stenograph.sources.postgres.columnar.numbers import Ints, Mask
+from stenograph.packing import Bools, Ints
 from stenograph.sources.postgres.columnar.page import Page, Pieces
 from stenograph.sources.postgres.compiled import unescaped
 
@@ -31,9 +31,9 @@ class Texts:
     stops: Ints
     lengths: Ints
     pieces: Pieces
-    nulls: Mask | None = None
-    absent: Mask | None = None
-    escaped: Mask | None = None
+    nulls: Bools | None = None
+    absent: Bools | None = None
+    escaped: Bools | None = None
 
     def __len__(self) -> int:
         return len(self.starts)
@@ -61,9 +61,9 @@ class Walk:
 
     starts: Ints
     stops: Ints
-    missing: Sequence[tuple[Mask | None, Mask | None]]
+    missing: Sequence[tuple[Bools | None, Bools | None]]
     ends: Ints
-    unusual: Mask
+    unusual: Bools
 
 
 def walked(page: Page, begins: Ints, limits: Ints, columns: int) -> Walk:
@@ -71,7 +71,7 @@ def walked(page: Page, begins: Ints, limits: Ints, columns: int) -> Walk:
     rows = len(begins)
     starts, stops = np.empty((columns, rows), np.int64), np.empty((columns, rows), np.int64)
     words = page.words
-    missing: list[tuple[Mask | None, Mask | None]] = []
+    missing: list[tuple[Bools | None, Bools | None]] = []
     unusual = (words[begins] & np.uint64(0xFFFF)) != np.uint64(columns >> 8 | (columns & 0xFF) << 8)
     place = np.minimum(begins + 2, limits)
     for column in range(columns):
@@ -118,7 +118,7 @@ def fields(page: Page, rows: int, columns: int) -> Sequence[Texts] | None:
     flat = starts.reshape(-1)
     flat[0], flat[1:] = page.first, stops.reshape(-1)[:-1] + 1
     begins, ends = np.ascontiguousarray(starts.T), np.ascontiguousarray(stops.T)
-    found: list[tuple[Mask | None, Mask | None]] = [(None, None)] * columns
+    found: list[tuple[Bools | None, Bools | None]] = [(None, None)] * columns
     slashes = np.flatnonzero(text == _BACKSLASH) + page.first
     if not len(slashes):
         return _texts(page, begins, ends, found)
@@ -134,7 +134,7 @@ def fields(page: Page, rows: int, columns: int) -> Sequence[Texts] | None:
     return texts
 
 
-def _unescape(page: Page, column: Texts, escapes: Mask) -> None:
+def _unescape(page: Page, column: Texts, escapes: Bools) -> None:
     at = np.flatnonzero(escapes)
     meant = [unescaped(text or b"") for text in page.taken(column.starts[at], column.stops[at]).to_pylist()]
     column.escaped = escapes
@@ -143,7 +143,7 @@ def _unescape(page: Page, column: Texts, escapes: Mask) -> None:
 
 
 def _texts(
-    page: Page, starts: Ints, stops: Ints, found: Sequence[tuple[Mask | None, Mask | None]]
+    page: Page, starts: Ints, stops: Ints, found: Sequence[tuple[Bools | None, Bools | None]]
 ) -> list[Texts]:
     pieces = np.ascontiguousarray(page.field_pieces(starts, stops))
     lengths = stops - starts
