@@ -41,7 +41,7 @@ endif
 test313: dev ## Run the unit and contract tests on Python 3.13 (.venv313)
 	@PARALLEL="$(PARALLEL)" sh scripts/test_on.sh 3.13 $(VENV)313 $(PORTABLE_TESTS)
 
-bench: dev ## Measure every figure of docs/performance.md, about 15 minutes; ONLY="stream idle" measures a part
+bench: dev ## Measure every figure of docs/performance.md, about 8 minutes; ONLY="stream idle" measures a part
 	@$(BIN)/python -m bench.run $(ONLY)
 
 check: dev ## Check format, style, types, layers, and the rules of the house and the docs
